@@ -1,0 +1,44 @@
+"""Named loggers: one line per event on standard error and, once a run has begun, in `output/log/rank_i/*.log`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+_ROOT = "mindformers"
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def get_logger(name: str) -> logging.Logger:
+    """The logger of a module; pass `__name__`."""
+    root = logging.getLogger(_ROOT)
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+        root.addHandler(handler)
+        root.setLevel(os.environ.get("MF_LOG_LEVEL", "INFO").upper())
+        root.propagate = False
+    return logging.getLogger(name if name.startswith(_ROOT) else f"{_ROOT}.{name}")
+
+
+def log_to_files(output_dir: str | Path, rank: int = 0) -> None:
+    """Also write every event to `<output_dir>/log/rank_<rank>/info.log`, and errors to `error.log`.
+
+    A second call replaces the files of the first. Ranks other than 0 stay silent on the terminal below WARNING.
+    """
+    root = get_logger(_ROOT)
+    for handler in [h for h in root.handlers if isinstance(h, logging.FileHandler)]:
+        root.removeHandler(handler)
+        handler.close()
+    folder = Path(os.environ.get("LOG_MF_PATH") or Path(output_dir) / "log") / f"rank_{rank}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, level in (("info.log", logging.INFO), ("error.log", logging.ERROR)):
+        handler = logging.FileHandler(folder / file, encoding="utf-8")
+        handler.setLevel(level)
+        handler.setFormatter(logging.Formatter(_FORMAT))
+        root.addHandler(handler)
+    for handler in root.handlers:
+        if rank and not isinstance(handler, logging.FileHandler):
+            handler.setLevel(logging.WARNING)
