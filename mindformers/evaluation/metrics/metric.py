@@ -1,0 +1,136 @@
+"""What a metric is and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+    from mindformers.evaluation.words import Words
+
+T = TypeVar("T", bound="type[Metric]")
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Stands in the place of a score that cannot be computed here.
+
+    Args:
+        cell: what the table shows, e.g. `needs WordNet`.
+        note: the reason and the next step, one sentence.
+    """
+
+    cell: str
+    note: str
+
+
+Score = float | Unmeasured
+
+
+class Pairs:
+    """Ground truths and outputs, with the views of them that several metrics share, each computed once.
+
+    Args:
+        truths: the right answers.
+        outputs: the answers to score, in the same order.
+        words: how to split texts; None for tasks without words.
+    """
+
+    def __init__(self, truths: Sequence[str], outputs: Sequence[str], words: Words | None = None) -> None:
+        self.truths, self.outputs, self.words = list(truths), list(outputs), words
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+    def with_outputs(self, outputs: Sequence[str]) -> Pairs:
+        """Other outputs for the same ground truths."""
+        return Pairs(self.truths, outputs, self.words)
+
+    @cached_property
+    def truth_words(self) -> list[list[str]]:
+        """The words of each ground truth."""
+        return self._split(self.truths)
+
+    @cached_property
+    def output_words(self) -> list[list[str]]:
+        """The words of each output."""
+        return self._split(self.outputs)
+
+    @cached_property
+    def truth_molecules(self) -> list[Mol | None]:
+        """Each ground truth as RDKit reads it; None where it cannot."""
+        return _parse(self.truths)
+
+    @cached_property
+    def output_molecules(self) -> list[Mol | None]:
+        """Each output as RDKit reads it; None where it cannot."""
+        return _parse(self.outputs)
+
+    @cached_property
+    def valid_molecules(self) -> list[tuple[Mol, Mol]]:
+        """(ground truth, output) of the items where RDKit reads both."""
+        both = zip(self.truth_molecules, self.output_molecules, strict=True)
+        return [(truth, output) for truth, output in both if truth is not None and output is not None]
+
+    def _split(self, texts: Sequence[str]) -> list[list[str]]:
+        assert self.words is not None, "this task declares no words"
+        return self.words.split(texts)
+
+
+class Metric:
+    """Base of the metrics.
+
+    Attributes:
+        name: what `--skip` takes; set by the decorator.
+        packages: the distributions that compute it, for the report's versions.
+    """
+
+    name: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def score(self, pairs: Pairs) -> dict[str, Score]:
+        """The rows of the table that this metric fills: name -> score."""
+        raise NotImplementedError
+
+    def versions(self) -> dict[str, str]:
+        """Library -> version, of those that are installed."""
+        return {package: found for package in self.packages if (found := _version(package))}
+
+
+def register_metric(name: str) -> Callable[[T], T]:
+    """Decorator: make a metric known under `name`."""
+
+    def add(metric: T) -> T:
+        metric.name = name
+        return MindFormerRegister.register(MindFormerModuleType.METRIC, name)(metric)
+
+    return add
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean; 0 of nothing."""
+    import numpy as np
+
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _parse(texts: Sequence[str]) -> list[Mol | None]:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        known = {text: Chem.MolFromSmiles(text) for text in dict.fromkeys(texts)}
+    return [known[text] for text in texts]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,32 @@
+"""A report as lines of text."""
+
+from __future__ import annotations
+
+from mindformers.evaluation.metrics.metric import Score
+from mindformers.evaluation.report import Report
+
+_GAP = "  "
+
+
+def format_report(report: Report) -> str:
+    """The table of a report, headed by what was scored and followed by its notes."""
+    words = f", {report.tokenizer}" if report.tokenizer else ""
+    lines = [f"{report.task}, {report.items} items{words}", *_table(_cells(report))]
+    return "\n".join(lines + [f"note: {note}" for note in report.notes])
+
+
+def _cells(report: Report) -> list[list[str]]:
+    columns = [report.metrics] + ([] if report.baseline is None else [report.baseline])
+    header = ["metric", "model", "baseline"] if report.baseline is not None else ["metric", "value"]
+    return [header] + [[name, *(_cell(column[name]) for column in columns)] for name in report.metrics]
+
+
+def _cell(score: Score) -> str:
+    return f"{score:.6f}" if isinstance(score, float) else score.cell
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_GAP.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    rule = _GAP.join("-" * width for width in widths)
+    return [lines[0], rule, *lines[1:]]
