@@ -1,0 +1,47 @@
+"""Settings that are alive in general but change nothing in this particular run."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from functools import reduce
+
+from mindformers.config.decode import join
+from mindformers.config.inert import is_inert
+from mindformers.config.schema.recipe import Recipe
+
+_SPREADING = ("use_parallel", "micro_batch_interleave_num", "parallel", "parallel_config")
+_DEVICE_MEMORY = ("recompute_config", "context.device_id", "context.max_device_memory")
+
+
+def effects_on(config: Recipe, device_target: str, device_num: int) -> list[str]:
+    """Dotted keys that the recipe sets away from their default and that have no effect in this run.
+
+    On one device nothing is spread, so `parallel`, `parallel_config` and their companions do nothing. On CPU computing
+    activations twice saves no memory, and there is one device whose memory is not ours to limit. Keys that never have
+    an effect are not repeated here.
+
+    Args:
+        config: the recipe.
+        device_target: kind of device that the run uses, e.g. `CPU`.
+        device_num: number of devices (processes) of the run.
+    """
+    keys = [*(_SPREADING if device_num == 1 else ()), *(_DEVICE_MEMORY if device_target == "CPU" else ())]
+    default = Recipe()
+    return [found for key in keys for found in _changed(_at(config, key), _at(default, key), key)]
+
+
+def _at(config: Recipe, key: str) -> object:
+    return reduce(getattr, key.split("."), config)
+
+
+def _changed(value: object, default: object, where: str) -> list[str]:
+    if value == default:
+        return []
+    if not is_dataclass(value):
+        return [where]
+    return [
+        key
+        for item in fields(value)
+        if not is_inert(item)
+        for key in _changed(getattr(value, item.name), getattr(default, item.name), join(where, item.name))
+    ]

@@ -1,0 +1,102 @@
+"""The flags of run_mindformer.py as a table: type, recipe key, run modes, help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mindformers.config.schema.recipe import RUN_MODES
+
+ALL = frozenset(RUN_MODES)
+TRAINING = frozenset({"train", "finetune"})
+EXPERTS = frozenset({"split_experts", "tune_routers", "expert_report"})
+ANSWERING = frozenset({"predict", "chat"})
+READING_DATA = TRAINING | EXPERTS | {"eval"}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Args:
+        name: as typed, without the dashes.
+        kind: type of its value.
+        help: what it does.
+        modes: run modes in which it means something.
+        key: dotted recipe key that it sets; empty where it belongs to the command alone.
+        choices: the values that are accepted; empty means all of its type.
+        is_list: whether several values may follow.
+    """
+
+    name: str
+    kind: Literal["text", "whole", "number", "bool"]
+    help: str
+    modes: frozenset[str] = ALL
+    key: str = ""
+    choices: tuple[str, ...] = ()
+    is_list: bool = False
+
+
+GENERAL = (
+    Flag("config", "text", "the recipe, a YAML file"),
+    Flag(
+        "run_mode", "text", "what to do; the recipe's run_mode where it is not given", key="run_mode", choices=RUN_MODES
+    ),
+    Flag("load_checkpoint", "text", "weights to start from: a file or a folder", key="load_checkpoint"),
+    Flag("output_dir", "text", "folder of logs, checkpoints and results", key="output_dir"),
+    Flag("seed", "whole", "start of every random draw", key="seed"),
+    Flag("options", "text", "overrides as KEY=VALUE, dotted keys as in the recipe", is_list=True),
+    Flag("device_target", "text", "kind of device", key="context.device_target", choices=("CPU", "Ascend", "GPU")),
+    Flag("device_id", "whole", "which device of this machine", key="context.device_id"),
+    Flag("mode", "text", "0 graph mode, 1 operator by operator", key="context.mode", choices=("0", "1")),
+    Flag("use_parallel", "bool", "this process is one of several", key="use_parallel"),
+)
+DATA = (
+    Flag(
+        "train_dataset_dir",
+        "text",
+        "MindRecord file or folder to train on",
+        TRAINING | {"plan"},
+        "train_dataset.data_loader.dataset_dir",
+    ),
+    Flag(
+        "eval_dataset_dir",
+        "text",
+        "MindRecord file or folder to evaluate on",
+        TRAINING | {"eval"},
+        "eval_dataset.data_loader.dataset_dir",
+    ),
+    Flag("num_samples", "whole", "use only so many records", READING_DATA, "runner_config.num_samples"),
+    Flag("batch_size", "whole", "examples per step and device", READING_DATA | {"plan"}, "runner_config.batch_size"),
+)
+TRAIN = (
+    Flag("epochs", "whole", "passes over the data", TRAINING | {"plan", "tune_routers"}, "runner_config.epochs"),
+    Flag("resume_training", "bool", "also take up optimizer, step and data position", TRAINING, "resume_training"),
+    Flag("sink_mode", "bool", "MindSpore's data sinking", TRAINING, "runner_config.sink_mode"),
+    Flag("profile", "bool", "MindSpore's profiler", TRAINING | {"eval"} | ANSWERING, "profile"),
+)
+PREDICT = (
+    Flag("predict_data", "text", "texts, or a .txt, .json, .tsv or .csv file", frozenset({"predict"}), is_list=True),
+    Flag("predict_batch_size", "whole", "prompts at once", frozenset({"predict"})),
+    Flag("save_file", "text", "file that the answers are appended to", frozenset({"predict"})),
+    Flag("resume", "bool", "continue an interrupted --save_file", frozenset({"predict"})),
+    Flag("adapter", "text", "LoRA adapter to add", TRAINING | ANSWERING | {"eval", "export"}),
+    Flag("num_beams", "whole", "width of beam search; 1 is none", ANSWERING),
+    Flag("do_sample", "bool", "draw tokens at random rather than take the likeliest", ANSWERING),
+    Flag("top_k", "whole", "draw from so many likeliest tokens", ANSWERING),
+    Flag("top_p", "number", "draw from the likeliest tokens that together have this probability", ANSWERING),
+    Flag("temperature", "number", "below 1 bolder, above 1 more even", ANSWERING),
+    Flag("repetition_penalty", "number", "above 1 makes repetition less likely", ANSWERING),
+    Flag("max_new_tokens", "whole", "longest answer, tokens", ANSWERING),
+    Flag("constrain", "text", "only answers of this form", ANSWERING, choices=("smiles",)),
+)
+OTHER = (
+    Flag("export_format", "text", "what to write", frozenset({"export"}), choices=("hf", "mindir")),
+    Flag("export_dir", "text", "folder to write to", frozenset({"export"})),
+    Flag("method", "text", "how neurons are grouped", frozenset({"split_experts"}), choices=("kmeans", "coactivation")),
+    Flag("patterns_dir", "text", "folder of published patterns_*.npy files", frozenset({"split_experts"})),
+    Flag("data", "text", "MindRecord file that the experts are judged on", EXPERTS),
+    Flag("output", "text", "file or folder to write", EXPERTS),
+)
+GROUPS = {"general": GENERAL, "data": DATA, "training": TRAIN, "prediction and chat": PREDICT, "export, experts": OTHER}
+FLAGS: dict[str, Flag] = {flag.name: flag for group in GROUPS.values() for flag in group}

@@ -1,0 +1,1 @@
+"""The dataclasses of a recipe, one module per group of sections."""
