@@ -98,7 +98,8 @@ class LlamaTokenizer:
         """Ids of a mixed text.
 
         Args:
-            text: plain text with sequences in tags or in token form.
+            text: plain text with sequences in tags or in token form. The end-of-sequence token written out (`</s>`,
+                as between the rounds of a conversation) is that token, and the text behind it begins anew.
             add_special_tokens: put BOS and EOS around it as `add_bos_token` and `add_eos_token` say.
             is_continuation: the text goes on from an earlier one, so it gets neither BOS nor a blank in front.
 
@@ -120,13 +121,21 @@ class LlamaTokenizer:
         for span in split_spans(text):
             begin = len(ids)
             if span.modality is TEXT:
-                ids += self._pieces.encode(span.sequence, is_first=span.start == 0 and not is_continuation)
+                ids += self._encode_text(span.sequence, is_first=span.start == 0 and not is_continuation)
             else:
                 ids += map(self._lookup(span.modality.name), span.sequence)
             spans.append(TokenSpan(span.modality.name, span.start, span.end, begin, len(ids)))
         if special and self.add_eos_token:
             ids.append(self.eos_token_id)
         return ids, spans
+
+    def _encode_text(self, text: str, is_first: bool) -> list[int]:
+        head, *rest = text.split(self.eos_token)
+        ids = self._pieces.encode(head, is_first) if head else []
+        for part in rest:
+            ids.append(self.eos_token_id)
+            ids += self._pieces.encode(part, is_first=True) if part else []
+        return ids
 
     def _lookup(self, modality: str) -> Any:
         if modality not in self._ids:
@@ -160,6 +169,7 @@ class LlamaTokenizer:
                 parts.append(self._pieces.decode(run, is_first))
             elif modality is None:
                 parts += [self._pieces.piece(index) for index in run]
+                is_first = is_first or run[-1] == self.eos_token_id
                 continue
             else:
                 sequence = "".join([self.modality_vocabulary.characters[i - self.num_text_tokens] for i in run])

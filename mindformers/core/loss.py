@@ -1,0 +1,54 @@
+"""Cross entropy of the next token, with labels that do not count."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+
+class TokenLoss(nn.Cell):
+    """-log softmax(logits)[label] of every token, 0 where the label does not count.
+
+    Args:
+        ignore_token_id: the label that does not count.
+
+    Inputs: logits float32 [T, V], labels int32 [T].
+    Returns: losses float32 [T] in nats, and weights float32 [T]: 1 is a token that counts.
+    """
+
+    def __init__(self, ignore_token_id: int = -100) -> None:
+        super().__init__()
+        self.ignore_token_id = ignore_token_id
+
+    def construct(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        counted = labels != self.ignore_token_id
+        weights = ops.cast(counted, ms.float32)
+        wanted = ops.cast(counted, ms.int32) * labels
+        likelihood = ops.gather_elements(ops.log_softmax(logits, -1), 1, wanted.expand_dims(1))
+        return -likelihood.reshape(-1) * weights, weights
+
+
+def shifted(ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Records [B, S + 1] to what is read [B, S] and what is to be said next [B, S]."""
+    return ids[:, :-1], labels[:, 1:]
+
+
+class CausalLoss(nn.Cell):
+    """Mean loss of a batch, over the tokens that count.
+
+    Args:
+        net: ids [B, S] to logits [B, S, V].
+        ignore_token_id: the label that does not count.
+
+    Inputs: ids and labels int32 [B, S + 1]. Returns: float32 scalar.
+    """
+
+    def __init__(self, net: nn.Cell, ignore_token_id: int = -100) -> None:
+        super().__init__(auto_prefix=False)
+        self.net, self.loss = net, TokenLoss(ignore_token_id)
+
+    def construct(self, ids: Tensor, labels: Tensor) -> Tensor:
+        read, said = shifted(ids, labels)
+        logits = self.net(read)
+        losses, weights = self.loss(logits.reshape(-1, logits.shape[-1]), said.reshape(-1))
+        return losses.sum() / ops.maximum(weights.sum(), 1.0)

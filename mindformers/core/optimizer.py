@@ -1,0 +1,80 @@
+"""AdamW (Loshchilov and Hutter 2019, algorithm 2) from the device's fused Adam, with its state in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+STATE_PREFIXES = ("adam_m.", "adam_v.")
+
+
+class AdamW(nn.Cell):
+    """Adam whose weight decay is taken off the weights themselves.
+
+        w <- w (1 - lr * decay);  m, v <- running means of g and g^2;  w <- w - lr * m' / (sqrt(v') + eps)
+
+    where m' and v' are corrected for their start at zero. Vectors (norms, biases) are not decayed.
+
+    Args:
+        weights: the parameters to train.
+        beta1, beta2, eps: as in the paper.
+        weight_decay: share of a weight taken off per step and unit of learning rate.
+
+    Inputs: gradients, one per weight; lr float32 scalar; powers float32 [2], beta1^t and beta2^t of step t from 1;
+    factor float32 scalar, multiplied to every gradient (clipping and loss scale).
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[Parameter],
+        beta1: float = 0.9,
+        beta2: float = 0.95,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.weights = ParameterTuple(weights)
+        self.first = ParameterTuple([_zeros_like(w, STATE_PREFIXES[0]) for w in weights])
+        self.second = ParameterTuple([_zeros_like(w, STATE_PREFIXES[1]) for w in weights])
+        self.decays = [weight_decay if w.ndim > 1 else 0.0 for w in weights]
+        self.is_float32 = [w.dtype == ms.float32 for w in weights]
+        self.count = len(self.weights)
+        self.adam = ops.Adam()
+
+    def powers_at(self, step: int) -> Tensor:
+        """beta1^t and beta2^t for step t, counted from 1."""
+        return Tensor(np.asarray([self.beta1**step, self.beta2**step], np.float32))
+
+    def construct(self, gradients: tuple[Tensor, ...], lr: Tensor, powers: Tensor, factor: Tensor) -> Tensor:
+        for i in range(self.count):
+            gradient = ops.cast(gradients[i], ms.float32) * factor
+            if self.is_float32[i]:
+                self.update_fused(i, gradient, lr, powers)
+            else:
+                self.update_half(i, gradient, lr, powers)
+        return factor
+
+    def update_fused(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor) -> None:
+        """One weight in float32, by the device's operator."""
+        if self.decays[i] > 0:
+            ops.assign(self.weights[i], self.weights[i] * (1.0 - lr * self.decays[i]))
+        state = (self.weights[i], self.first[i], self.second[i])
+        self.adam(*state, powers[0], powers[1], lr, self.beta1, self.beta2, self.eps, gradient)
+
+    def update_half(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor) -> None:
+        """One weight in half precision: the same equation in float32, rounded once at the end."""
+        first = self.beta1 * self.first[i] + (1.0 - self.beta1) * gradient
+        second = self.beta2 * self.second[i] + (1.0 - self.beta2) * ops.square(gradient)
+        ops.assign(self.first[i], first)
+        ops.assign(self.second[i], second)
+        direction = first / (1.0 - powers[0]) / (ops.sqrt(second / (1.0 - powers[1])) + self.eps)
+        weight = ops.cast(self.weights[i], ms.float32) * (1.0 - lr * self.decays[i]) - lr * direction
+        ops.assign(self.weights[i], ops.cast(weight, self.weights[i].dtype))
+
+
+def _zeros_like(weight: Parameter, prefix: str) -> Parameter:
+    return Parameter(Tensor(np.zeros(weight.shape, np.float32)), name=prefix + weight.name, requires_grad=False)

@@ -1,0 +1,85 @@
+"""LLaMA with its head."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from mindformers.core.init import initialize_parameters
+from mindformers.models.llama.llama_config import LlamaConfig
+from mindformers.models.llama.llama_layer import compute_and_param_types
+from mindformers.models.llama.llama_transformer import LlamaModel
+from mindformers.modules.kv_cache import KVCache
+from mindformers.modules.linear import Linear
+from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
+
+
+@MindFormerRegister.register(MindFormerModuleType.MODELS)
+class LlamaForCausalLM(nn.Cell):
+    """Logits of the next token.
+
+    Args:
+        config: shape and arithmetic.
+        seed: of the random weights; None leaves them zero, for a checkpoint to fill.
+
+    Inputs: ids int32 [B, S] (S up to `seq_length`). Returns: float32 logits [B, S, V].
+    """
+
+    def __init__(self, config: LlamaConfig, seed: int | None = 0) -> None:
+        super().__init__()
+        self.config = config
+        self.model = LlamaModel(config)
+        self.lm_head = None
+        if not config.tie_word_embeddings:
+            self.lm_head = Linear(config.hidden_size, config.vocab_size, *compute_and_param_types(config))
+        self.multiply = ops.MatMul(transpose_b=True)
+        if seed is not None:
+            initialize_parameters(self, seed, config.initializer_range)
+
+    def construct(self, ids: Tensor) -> Tensor:
+        return self.logits_of(self.model(ids))
+
+    def logits_of(self, hidden: Tensor) -> Tensor:
+        """Hidden states [..., D] to float32 logits [..., V]."""
+        if self.lm_head is not None:
+            return ops.cast(self.lm_head(hidden), ms.float32)
+        weight = ops.cast(self.model.tok_embeddings.embedding_weight, hidden.dtype)
+        logits = self.multiply(hidden.reshape(-1, hidden.shape[-1]), weight)
+        return ops.cast(logits, ms.float32).reshape((*hidden.shape[:-1], weight.shape[0]))
+
+    def prefill(self, ids: Tensor, lengths: Tensor, caches: nn.CellList) -> Tensor:
+        """Fill the caches with prompts.
+
+        Args:
+            ids: int32 [B, S], padded behind.
+            lengths: int32 [B], tokens of each prompt, at least 1.
+            caches: one `KVCache` per layer.
+
+        Returns:
+            float32 [B, V], the logits behind each prompt's last token.
+        """
+        hidden = self.model(ids, caches)
+        rows = ops.cast(ops.arange(ids.shape[0]), ms.int32)
+        last = ops.gather_nd(hidden, ops.stack((rows, lengths - 1), 1))
+        return self.logits_of(last)
+
+    def decode(self, ids: Tensor, positions: Tensor, caches: nn.CellList) -> Tensor:
+        """Take one token of each row in.
+
+        Args:
+            ids: int32 [B], the tokens.
+            positions: int32 [B], where they stand.
+            caches: one `KVCache` per layer.
+
+        Returns:
+            float32 [B, V], the logits behind these tokens.
+        """
+        hidden = self.model(ids.expand_dims(1), caches, positions)
+        return self.logits_of(hidden[:, 0])
+
+    def new_caches(self, batch_size: int, length: int) -> nn.CellList:
+        """Empty caches for B rows of up to `length` tokens."""
+        config = self.config
+        dtype, _ = compute_and_param_types(config)
+        shape = (batch_size, config.num_kv_heads, length, config.head_dim)
+        return nn.CellList([KVCache(*shape, dtype) for _ in range(config.num_layers)])

@@ -1,0 +1,55 @@
+"""One layer of LLaMA."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+
+from mindformers.core.dtype import dtype_named
+from mindformers.models.llama.llama_config import LlamaConfig
+from mindformers.modules.attention import Attention
+from mindformers.modules.feed_forward import FeedForward
+from mindformers.modules.kv_cache import KVCache
+from mindformers.modules.norm import RMSNorm
+from mindformers.modules.router import ActivationRouter
+
+
+class LlamaDecodeLayer(nn.Cell):
+    """Attention, then the feed-forward, each added to the stream it reads.
+
+        x ---+-- norm -- attention --+--> h ---+-- norm -- feed-forward --+--> y
+             +-----------------------+         +--------------------------+
+
+    Inputs: x [B, S, D]; k int32 [B, S] or None; the rest as `Attention`. Returns: [B, S, D].
+    """
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        compute, params = compute_and_param_types(config)
+        norm = dtype_named(config.layernorm_compute_type, "layernorm_compute_type")
+        softmax = dtype_named(config.softmax_compute_type, "softmax_compute_type")
+        self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, norm, params)
+        self.ffn_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, norm, params)
+        self.attention = Attention(config.hidden_size, config.num_heads, config.num_kv_heads, compute, params, softmax)
+        router = ActivationRouter(config.experts.num_experts) if config.is_routed else None
+        self.feed_forward = FeedForward(config.hidden_size, config.ffn_size, compute, params, router)
+
+    def construct(
+        self,
+        x: Tensor,
+        k: Tensor | None,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor,
+        cache: KVCache | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        h = x + self.attention(self.attention_norm(x), cos, sin, mask, cache, positions)
+        return h + self.feed_forward(self.ffn_norm(h), k)
+
+
+def compute_and_param_types(config: LlamaConfig) -> tuple:
+    """The types of products and of weights on this device."""
+    return (
+        dtype_named(config.compute_dtype, "compute_dtype"),
+        dtype_named(config.param_init_type, "param_init_type"),
+    )

@@ -1,0 +1,70 @@
+"""LLaMA without its head: ids to hidden states."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from mindformers.core.dtype import dtype_named
+from mindformers.models.llama.llama_config import LlamaConfig
+from mindformers.models.llama.llama_layer import LlamaDecodeLayer, compute_and_param_types
+from mindformers.modules.linear import empty_parameter
+from mindformers.modules.mask import CachedMask, CausalMask
+from mindformers.modules.norm import RMSNorm
+from mindformers.modules.rotary import RotaryEmbedding
+
+
+class TokenEmbedding(nn.Cell):
+    """Rows of a table. Inputs: ids int32 [...]. Returns: [..., D] in `compute_dtype`."""
+
+    def __init__(self, vocab_size: int, width: int, compute_dtype: ms.Type, param_dtype: ms.Type) -> None:
+        super().__init__()
+        self.compute_dtype = compute_dtype
+        self.embedding_weight = empty_parameter((vocab_size, width), param_dtype, "embedding_weight")
+        self.gather = ops.Gather()
+
+    def construct(self, ids: Tensor) -> Tensor:
+        return ops.cast(self.gather(self.embedding_weight, ids, 0), self.compute_dtype)
+
+
+class LlamaModel(nn.Cell):
+    """Embedding, layers, final norm. How many experts a token may use follows from its id by a table.
+
+    Inputs: ids int32 [B, S]; optionally the caches of all layers and, when S is 1, positions int32 [B].
+    Returns: hidden states [B, S, D].
+    """
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        compute, params = compute_and_param_types(config)
+        length = config.seq_length
+        self.tok_embeddings = TokenEmbedding(config.vocab_size, config.hidden_size, compute, params)
+        self.layers = nn.CellList([LlamaDecodeLayer(config) for _ in range(config.num_layers)])
+        self.norm_out = RMSNorm(
+            config.hidden_size,
+            config.rms_norm_eps,
+            dtype_named(config.layernorm_compute_type, "layernorm_compute_type"),
+            params,
+        )
+        self.rotary = RotaryEmbedding(
+            config.head_dim,
+            length,
+            dtype_named(config.rotary_dtype, "rotary_dtype"),
+            theta=config.theta,
+            extend_method=config.extend_method,
+            scaling_factor=config.scaling_factor,
+        )
+        self.causal_mask = CausalMask(length, config.pad_token_id)
+        self.cached_mask = CachedMask(length)
+        self.experts_per_token = Tensor(config.experts_per_token()) if config.is_routed else None
+        self.gather = ops.Gather()
+
+    def construct(self, ids: Tensor, caches: nn.CellList | None = None, positions: Tensor | None = None) -> Tensor:
+        cos, sin = self.rotary(ids.shape[1], positions)
+        k = None if self.experts_per_token is None else self.gather(self.experts_per_token, ids, 0)
+        mask = self.causal_mask(ids) if positions is None else self.cached_mask(positions, caches[0].shape[2])
+        x = self.tok_embeddings(ids)
+        for i in range(len(self.layers)):
+            cache = None if caches is None else caches[i]
+            x = self.layers[i](x, k, cos, sin, mask, cache, positions)
+        return self.norm_out(x)

@@ -1,0 +1,47 @@
+"""A linear layer without surprises: weight [out, in] under the public name, computed in the compute type."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+
+def empty_parameter(shape: tuple[int, ...], dtype: ms.Type, name: str, requires_grad: bool = True) -> Parameter:
+    """A parameter of zeros; `initialize_parameters` or a checkpoint gives it its values."""
+    zeros = np.zeros(shape, np.float32)
+    return Parameter(Tensor(zeros, dtype), name=name, requires_grad=requires_grad)
+
+
+class Linear(nn.Cell):
+    """y = x W^T (+ b).
+
+    Args:
+        in_features, out_features: widths.
+        compute_dtype: the type of the product.
+        param_dtype: the type in which the weight is held.
+        has_bias: add b.
+
+    Inputs: x [..., in]. Returns: [..., out] in `compute_dtype`.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        compute_dtype: ms.Type = ms.float32,
+        param_dtype: ms.Type = ms.float32,
+        has_bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.compute_dtype = in_features, out_features, compute_dtype
+        self.weight = empty_parameter((out_features, in_features), param_dtype, "weight")
+        self.bias = empty_parameter((out_features,), param_dtype, "bias") if has_bias else None
+        self.multiply = ops.MatMul(transpose_b=True)
+
+    def construct(self, x: Tensor) -> Tensor:
+        rows = ops.cast(x, self.compute_dtype).reshape(-1, self.in_features)
+        y = self.multiply(rows, ops.cast(self.weight, self.compute_dtype))
+        if self.bias is not None:
+            y = y + ops.cast(self.bias, self.compute_dtype)
+        return y.reshape((*x.shape[:-1], self.out_features))

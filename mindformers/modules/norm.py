@@ -1,0 +1,35 @@
+"""Root-mean-square normalisation (Zhang and Sennrich 2019, equation 4)."""
+
+from __future__ import annotations
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+
+
+class RMSNorm(nn.Cell):
+    """x / sqrt(mean(x^2) + eps) * weight, the mean over the last axis.
+
+    Args:
+        width: D.
+        eps: added to the mean.
+        compute_dtype: the type of mean and root.
+        param_dtype: the type in which the weight is held.
+
+    Inputs: x [..., D]. Returns: [..., D] in x's type.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        eps: float = 1e-6,
+        compute_dtype: ms.Type = ms.float32,
+        param_dtype: ms.Type = ms.float32,
+    ) -> None:
+        super().__init__()
+        self.eps, self.compute_dtype = eps, compute_dtype
+        self.weight = Parameter(ops.ones((width,), param_dtype), name="weight")
+
+    def construct(self, x: Tensor) -> Tensor:
+        y = ops.cast(x, self.compute_dtype)
+        y = y * ops.rsqrt(ops.mean(ops.square(y), -1, True) + self.eps)
+        return ops.cast(y * ops.cast(self.weight, self.compute_dtype), x.dtype)
