@@ -87,6 +87,7 @@ def _add(group: argparse._ArgumentGroup, flag: Flag) -> None:
         f"--{flag.name}",
         type=lambda text: _converted(flag, text),
         nargs="+" if flag.is_list else None,
+        action="extend" if flag.is_list else "store",
         required=flag.name == "config",
         metavar=metavar,
         help=flag.help,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -68,7 +69,7 @@ class Decoder:
         values = {}
         for key, value in mapping.items():
             if key not in known:
-                raise unknown_name(join(where, key), str(key), known)
+                raise _unknown_key(cls, str(key), where)
             if value is None and not _allows_none(hints[key]) and not _is_required(known[key]):
                 continue
             values[key] = self._field_value(known[key], hints[key], value, join(where, key))
@@ -147,6 +148,20 @@ def _chosen_class(cls: type[T], mapping: Mapping[str, Any], where: str) -> type[
     if name not in variants:
         raise unknown_name(join(where, "type"), str(name), variants)
     return variants[name]
+
+
+def _unknown_key(cls: type, key: str, where: str) -> InputError:
+    """The nearest key of the same section is suggested, else the same key of a section inside it."""
+    known = sorted(_fields(cls))
+    found = get_close_matches(key, known, n=1) or [inner for inner in _inner_keys(cls) if inner.endswith(f".{key}")]
+    hint = f"did you mean '{join(where, found[0])}'?" if found else "correct or remove it"
+    return InputError(join(where, key), "unknown key", "" if found else f"one of {', '.join(known)}", hint)
+
+
+def _inner_keys(cls: type) -> list[str]:
+    """The keys of the sections of `cls`, dotted."""
+    sections = [(name, hint) for name, hint in _hints(cls).items() if is_dataclass(hint)]
+    return [join(name, key) for name, hint in sections for key in [*_fields(hint), *_inner_keys(hint)]]
 
 
 @cache

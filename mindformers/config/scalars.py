@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,7 @@ def to_int(value: Any, where: str) -> int:
 def to_float(value: Any, where: str) -> float:
     """Finite numbers, also written as text (`"1e-5"`)."""
     number = _number(value)
-    if number is None:
+    if number is None or abs(number) > sys.float_info.max:
         raise wrong_type(where, value, "a number")
     return float(number)
 

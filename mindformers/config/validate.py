@@ -13,6 +13,8 @@ from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
 
+_LOADER = "MindDataset"
+
 Check = tuple[Callable[[Any], bool], str]
 
 POSITIVE: Check = (lambda value: value > 0, "a number above 0")
@@ -114,6 +116,7 @@ def _check_callbacks(config: Recipe) -> None:
 
 
 def _check_datasets(config: Recipe) -> None:
+    _check_loader_type(config)
     for section in ("train_dataset", "eval_dataset"):
         dataset = getattr(config, section)
         loader, where = dataset.data_loader, f"{section}.data_loader"
@@ -121,6 +124,15 @@ def _check_datasets(config: Recipe) -> None:
             raise InputError(f"{where}.dataset_files", "given beside dataset_dir", "one of the two", "set one to null")
         if not dataset.input_columns:
             raise InputError(f"{section}.input_columns", "is empty", "input_ids and labels", "name the columns")
+
+
+def _check_loader_type(config: Recipe) -> None:
+    """Only the data set that this run reads: a recipe made for other data still predicts."""
+    section = {"train": "train_dataset", "finetune": "train_dataset", "eval": "eval_dataset"}.get(config.run_mode)
+    name = getattr(config, section).data_loader.type if section else _LOADER
+    if name != _LOADER:
+        where = f"{section}.data_loader.type"
+        raise InputError(where, f"got '{name}'", _LOADER, "make a MindRecord file with llama_preprocess.py")
 
 
 def _check_schedule(config: Recipe) -> None:

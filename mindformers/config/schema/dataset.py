@@ -12,7 +12,7 @@ from mindformers.config.inert import inert
 
 @dataclass
 class DataLoaderConfig:
-    """`train_dataset.data_loader` and `eval_dataset.data_loader`.
+    """`train_dataset.data_loader`.
 
     Args:
         type: only `MindDataset`, i.e. MindRecord files.
@@ -41,7 +41,7 @@ class DataLoaderConfig:
 
 @dataclass
 class DatasetConfig:
-    """`train_dataset` and `eval_dataset`.
+    """`train_dataset`.
 
     Args:
         data_loader: the files.
@@ -82,6 +82,21 @@ class DatasetConfig:
     filepath_prefix: str = inert("")
     autotune_per_step: int = inert(10)
     profile: bool = inert(False)
+
+
+@dataclass
+class EvalDataLoaderConfig(DataLoaderConfig):
+    """`eval_dataset.data_loader`: in the order of the file."""
+
+    shuffle: bool = False
+
+
+@dataclass
+class EvalDatasetConfig(DatasetConfig):
+    """`eval_dataset`: every record counts, so the last batch is kept."""
+
+    data_loader: EvalDataLoaderConfig = field(default_factory=EvalDataLoaderConfig)
+    drop_remainder: bool = False
 
 
 @dataclass

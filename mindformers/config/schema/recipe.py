@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from mindformers.config.inert import inert
 from mindformers.config.schema.callbacks import Callback
-from mindformers.config.schema.dataset import DatasetConfig, DatasetTaskConfig
+from mindformers.config.schema.dataset import DatasetConfig, DatasetTaskConfig, EvalDatasetConfig
 from mindformers.config.schema.model import ModelSection, ProcessorConfig
 from mindformers.config.schema.parallel import MoeConfig, ParallelConfig, ParallelContext, RecomputeConfig
 from mindformers.config.schema.running import (
@@ -59,7 +59,7 @@ class Recipe:
     do_eval: bool = False
     eval_step_interval: int = -1
     eval_epoch_interval: int = inert(-1)
-    eval_dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    eval_dataset: EvalDatasetConfig = field(default_factory=EvalDatasetConfig)
     eval_dataset_task: DatasetTaskConfig | None = inert()
     use_parallel: bool = False
     parallel: ParallelContext = field(default_factory=ParallelContext)
