@@ -1,0 +1,17 @@
+"""File formats, each registered under its `--dataset_type`. A new format is one more file here."""
+
+from mindformers.dataset.sources import alpaca, biology, context_target, qa, smiles, text
+from mindformers.dataset.sources.base import Source, register_source, source_class, source_names
+
+__all__ = [
+    "Source",
+    "alpaca",
+    "biology",
+    "context_target",
+    "qa",
+    "register_source",
+    "smiles",
+    "source_class",
+    "source_names",
+    "text",
+]

@@ -1,0 +1,162 @@
+"""What `--predict_data` gives, as prompts: texts, ready prompts, conversations, or a table of molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mindformers.dataset.encode import Tokenizer
+from mindformers.dataset.example import GPT, HUMAN, BadRow, Turn
+from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
+from mindformers.dataset.sources.json_rows import json_rows
+from mindformers.dataset.sources.json_source import RowError
+from mindformers.dataset.sources.lines import inner_suffix, read_lines
+from mindformers.dataset.sources.qa import ConversationSource
+from mindformers.dataset.sources.tables import TableRow, read_table
+from mindformers.dataset.templates import Template, get_template
+from mindformers.tools.errors import InputError
+
+TRUTH_COLUMN = "ground truth"
+_COLUMN_INSTRUCTIONS = {"smiles": CAPTION_INSTRUCTIONS[0], "description": MOLGEN_INSTRUCTIONS[0]}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One input of a prediction.
+
+    Args:
+        text: what the model is given, rendered by the template.
+        columns: what came with it and belongs beside the output, e.g. `SMILES` and `ground truth`.
+        source: the file and line, or `predict_data`, for messages.
+    """
+
+    text: str
+    columns: dict[str, str] = field(default_factory=dict)
+    source: str = "predict_data"
+
+
+def read_prompts(
+    predict_data: str | Sequence[str], template: Template | str, tokenizer: Tokenizer | None = None
+) -> list[Prompt]:
+    """The prompts of texts and files, in order.
+
+    Args:
+        predict_data: texts, or files by their suffix. A text is a human turn, put into the template (`plain` leaves it
+            as it is). `.txt`: one ready prompt a line, used as it is. `.json`, `.jsonl`: conversations, up to the last
+            human turn; the answer behind it becomes the column `ground truth`. `.tsv`, `.csv`: a table with a column
+            `SMILES` (else `description`), whose value is put into the instruction of its task; all columns are kept.
+        template: the template, or its name; the one that the model was trained with.
+        tokenizer: when given, every prompt is encoded once so that a sequence outside its alphabet is found now.
+
+    Raises:
+        InputError: a file is missing, empty or broken, a column or a line is, or a sequence cannot be encoded.
+    """
+    template = get_template(template) if isinstance(template, str) else template
+    given = [predict_data] if isinstance(predict_data, str) else list(predict_data)
+    prompts = [prompt for one in given for prompt in _prompts_of(one, template)]
+    if not prompts:
+        raise InputError("predict_data", "no prompt", "a text or a file with prompts", "check the input")
+    if tokenizer is not None:
+        for prompt in prompts:
+            _check(prompt, tokenizer)
+    return prompts
+
+
+def _prompts_of(given: str, template: Template) -> Iterator[Prompt]:
+    reader = _READERS.get(inner_suffix(given)) if "\n" not in given else None
+    is_text = reader is None or (" " in given.strip() and not Path(given).is_file())
+    if is_text:
+        if not given.strip():
+            raise InputError("predict_data", "an empty text", "a prompt", "write one")
+        return iter([Prompt(template.render_prompt([Turn(HUMAN, given)]))])
+    prompts = list(reader(Path(given), template))
+    if not prompts:
+        raise InputError(f"predict_data '{given}'", "no prompt in it", "one prompt or more", "check the file")
+    return iter(prompts)
+
+
+def _ready_prompts(path: Path, template: Template) -> Iterator[Prompt]:
+    blank = 0
+    for number, line in read_lines(path):
+        if line is None:
+            raise _line_error(path, number, "not UTF-8", "UTF-8 text")
+        if not line.strip():
+            blank = blank or number
+            continue
+        if blank:
+            raise _line_error(path, blank, "empty line", "one prompt a line")
+        yield Prompt(line, source=f"{path} line {number}")
+
+
+def _conversations(path: Path, template: Template) -> Iterator[Prompt]:
+    for index, row in enumerate(json_rows(path)):
+        if isinstance(row, BadRow):
+            raise _line_error(path, row.line, row.reason, "a conversation")
+        where = f"{path} line {row.line}"
+        try:
+            turns = ConversationSource.turns(row.value)
+            asked = max((i + 1 for i, turn in enumerate(turns) if turn.role == HUMAN), default=0)
+            text = template.render_prompt(turns[:asked])
+        except (RowError, InputError) as error:
+            reason = getattr(error, "got", str(error))
+            raise _line_error(path, row.line, f"item {index}: {reason}", "a conversation") from error
+        columns = {"id": str(row.value["id"])} if "id" in row.value else {}
+        if turns[asked:] and turns[asked].role == GPT:
+            columns[TRUTH_COLUMN] = turns[asked].text
+        yield Prompt(text, columns, where)
+
+
+def _table(path: Path, template: Template) -> Iterator[Prompt]:
+    rows = read_table(path)
+    header = next(rows).fields
+    column, instruction = _input_column(path, header)
+    blank = 0
+    for row in rows:
+        if not row.fields:
+            blank = blank or row.line
+            continue
+        if blank:
+            raise _line_error(path, blank, "empty line", "a row")
+        value = _checked_row(path, row, header, column)
+        text = template.render_prompt([Turn(HUMAN, instruction.format(value))])
+        yield Prompt(text, dict(zip(header, row.fields, strict=True)), f"{path} line {row.line}")
+
+
+def _input_column(path: Path, header: list[str]) -> tuple[int, str]:
+    names = [name.strip().lower() for name in header]
+    for name, instruction in _COLUMN_INSTRUCTIONS.items():
+        if name in names:
+            return names.index(name), instruction
+    found = ", ".join(header) or "nothing"
+    raise _line_error(path, 1, f"columns {found}", "a column SMILES or description")
+
+
+def _checked_row(path: Path, row: TableRow, header: list[str], column: int) -> str:
+    if len(row.fields) != len(header):
+        raise _line_error(path, row.line, f"{len(row.fields)} columns", f"{len(header)} as in the header")
+    value = row.fields[column].strip()
+    if not value:
+        raise _line_error(path, row.line, f"'{header[column]}' is empty", "a value")
+    return value
+
+
+def _check(prompt: Prompt, tokenizer: Tokenizer) -> None:
+    try:
+        tokenizer.encode(prompt.text)
+    except InputError as error:
+        raise InputError(f"{prompt.source}: {error.what}", error.got, error.expected, error.next_step) from error
+
+
+def _line_error(path: Path, line: int, got: str, expected: str) -> InputError:
+    return InputError(f"predict_data '{path}' line {line}", got, expected, "correct the file")
+
+
+_READERS: dict[str, Any] = {
+    ".txt": _ready_prompts,
+    ".json": _conversations,
+    ".jsonl": _conversations,
+    ".tsv": _table,
+    ".csv": _table,
+}
