@@ -28,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         report = _run(args)
+        print(format_report(report))
+        if args.output:
+            _save(report, args.output)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    print(format_report(report))
     return EXIT_OK
 
 
@@ -56,10 +58,14 @@ def _run(args: Namespace) -> Report:
     if args.baseline:
         answer = most_frequent_caption(read_answers(args.baseline, task.answer_columns))
     skip = [name.strip() for name in args.skip.split(",") if name.strip()]
-    report = evaluate(task.name, table, text_tokenizer=args.text_tokenizer, skip=skip, baseline_answer=answer)
-    if args.output:
-        write_json(args.output, report.to_json())
-    return report
+    return evaluate(task.name, table, text_tokenizer=args.text_tokenizer, skip=skip, baseline_answer=answer)
+
+
+def _save(report: Report, path: str) -> None:
+    try:
+        write_json(path, report.to_json())
+    except OSError as error:
+        raise InputError("--output", f"cannot write '{path}' ({error.strerror})", "a place to write to") from error
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, Unmeasured
+from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, Unmeasured, installed_versions
 from mindformers.evaluation.predictions import PredictionTable
 from mindformers.evaluation.report import Report
 from mindformers.evaluation.tasks import Task, get_task
@@ -53,7 +53,7 @@ def evaluate(
         tokenizer=words.label if words else None,
         metrics=scores[0],
         baseline=scores[1] if len(scores) > 1 else None,
-        versions={name: version for metric in metrics for name, version in metric.versions().items()},
+        versions=_versions(metrics, words),
         notes=_notes(chosen, pairs, scores, skip, baseline_answer),
     )
 
@@ -82,6 +82,11 @@ def _score(metrics: Sequence[Metric], rivals: Sequence[Pairs]) -> list[dict[str,
                 found.update(metric.score(pairs))
                 progress.update()
     return scores
+
+
+def _versions(metrics: Sequence[Metric], words: Words | None) -> dict[str, str]:
+    found = {name: version for metric in metrics for name, version in metric.versions().items()}
+    return found | installed_versions(words.packages if words else ())
 
 
 def _notes(

@@ -19,10 +19,12 @@ class Words(Protocol):
 
     Attributes:
         label: how reports name it.
+        packages: the distributions that split.
         is_published: whether published captioning scores were made with this kind of words.
     """
 
     label: str
+    packages: tuple[str, ...]
     is_published: bool
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
@@ -34,6 +36,7 @@ class PlainWords:
     """Lower-cased words between spaces. Its scores cannot be compared with published ones."""
 
     label = "plain lower-cased words"
+    packages = ()
     is_published = False
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
@@ -51,6 +54,7 @@ class WordPieces:
         InputError: the file cannot be read or misses BERT's special pieces.
     """
 
+    packages = ("tokenizers",)
     is_published = True
 
     def __init__(self, vocabulary: str | Path) -> None:

@@ -14,7 +14,7 @@ _BLEU_2, _BLEU_4 = (1 / 2,) * 2, (1 / 4,) * 4
 class WordBleu(Metric):
     """Corpus BLEU-2 and BLEU-4 over words, between 0 and 1, unsmoothed."""
 
-    packages = ("nltk", "tokenizers")
+    packages = ("nltk",)
 
     def score(self, pairs: Pairs) -> dict[str, Score]:
         """Rows `BLEU-2` and `BLEU-4`."""

@@ -13,8 +13,9 @@ goes into stems and synonyms of words that come again and again, so both are loo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 
 from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, Unmeasured, mean, register_metric
 from mindformers.evaluation.metrics.wordnet import WordNet, find_wordnet
@@ -26,14 +27,14 @@ _NO_WORDNET = Unmeasured(
 )
 
 Stem = Callable[[str], str]
-Synonyms = Callable[[str], Collection[str]]
+Synonyms = Callable[[str], frozenset[str]]
 
 
 @register_metric("meteor")
 class Meteor(Metric):
     """Mean METEOR over items, between 0 and 1, on the words of the task."""
 
-    packages = ("nltk", "tokenizers")
+    packages = ("nltk",)
 
     def score(self, pairs: Pairs) -> dict[str, Score]:
         """Row `METEOR`."""
@@ -98,7 +99,7 @@ def align(output: Sequence[str], truth: Sequence[str], stem: Stem, synonyms: Syn
         Position in the output -> position in the reference.
     """
     matches: dict[int, int] = {}
-    left, right = [word.lower() for word in output], [word.lower() for word in truth]
+    left, right = list(map(str.lower, output)), list(map(str.lower, truth))
     open_left, open_right = _match_equal(left, right, range(len(left) - 1, -1, -1), range(len(right)), matches)
     left_stems, right_stems = {i: stem(left[i]) for i in open_left}, {j: stem(right[j]) for j in open_right}
     open_left, open_right = _match_equal(left_stems, right_stems, open_left, open_right, matches)
@@ -125,7 +126,7 @@ def _match_equal(
             matches[i] = found.pop()
         else:
             unmatched.append(i)
-    return unmatched, sorted(j for found in places.values() for j in found)
+    return unmatched, sorted(chain.from_iterable(places.values()))
 
 
 def _match_synonyms(

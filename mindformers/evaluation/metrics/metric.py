@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -101,7 +101,7 @@ class Metric:
 
     def versions(self) -> dict[str, str]:
         """Library -> version, of those that are installed."""
-        return {package: found for package in self.packages if (found := _version(package))}
+        return installed_versions(self.packages)
 
 
 def register_metric(name: str) -> Callable[[T], T]:
@@ -112,6 +112,11 @@ def register_metric(name: str) -> Callable[[T], T]:
         return MindFormerRegister.register(MindFormerModuleType.METRIC, name)(metric)
 
     return add
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Distribution -> version, of those that are installed."""
+    return {package: found for package in packages if (found := _version(package))}
 
 
 def mean(values: Sequence[float]) -> float:
