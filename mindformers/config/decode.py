@@ -7,12 +7,12 @@ A key whose value is null counts as not given, except where the field allows Non
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import Field, is_dataclass
 from difflib import get_close_matches
-from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from mindformers.config.hints import allows_none, annotations_of, describe, fits, is_required, keys_of
 from mindformers.config.inert import is_inert, warn_inert
 from mindformers.config.scalars import CONVERTERS, wrong_type
 from mindformers.tools.errors import InputError, unknown_name
@@ -65,17 +65,17 @@ class Decoder:
         return self._fill(cls, mapping or {}, where)
 
     def _fill(self, cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
-        known, hints = _fields(cls), _hints(cls)
+        known, hints = keys_of(cls), annotations_of(cls)
         values = {}
         for key, value in mapping.items():
             if key not in known:
                 raise _unknown_key(cls, str(key), where)
-            if value is None and not _allows_none(hints[key]) and not _is_required(known[key]):
+            if value is None and not allows_none(hints[key]) and not is_required(known[key]):
                 continue
             values[key] = self._field_value(known[key], hints[key], value, join(where, key))
         for name, item in known.items():
-            if name not in values and _is_required(item):
-                raise InputError(join(where, name), "is missing", _describe(hints[name]), "add it to the recipe")
+            if name not in values and is_required(item):
+                raise InputError(join(where, name), "is missing", describe(hints[name]), "add it to the recipe")
         return cls(**values)
 
     def _field_value(self, item: Field[Any], hint: Any, value: Any, where: str) -> Any:
@@ -102,7 +102,7 @@ class Decoder:
         return CONVERTERS[hint](value, where)
 
     def _union(self, members: tuple[Any, ...], value: Any, where: str) -> Any:
-        chosen = [member for member in members if _fits(member, value)]
+        chosen = [member for member in members if fits(member, value)]
         if chosen:
             return None if chosen[0] is NoneType else self.value(chosen[0], value, where)
         if value == "None" and NoneType in members:
@@ -115,7 +115,7 @@ class Decoder:
                 return self.value(member, value, where)
             except InputError:
                 continue
-        raise wrong_type(where, value, " or ".join(_describe(member) for member in others))
+        raise wrong_type(where, value, " or ".join(describe(member) for member in others))
 
     def _sequence(self, kind: type, hints: tuple[Any, ...], value: Any, where: str) -> Any:
         if not isinstance(value, list | tuple):
@@ -145,14 +145,14 @@ def _chosen_class(cls: type[T], mapping: Mapping[str, Any], where: str) -> type[
     name = mapping.get("type")
     if name is None:
         raise InputError(join(where, "type"), "is missing", f"one of {', '.join(sorted(variants))}", "add it")
-    if name not in variants:
+    if str(name) not in variants:
         raise unknown_name(join(where, "type"), str(name), variants)
-    return variants[name]
+    return variants[str(name)]
 
 
 def _unknown_key(cls: type, key: str, where: str) -> InputError:
     """The nearest key of the same section is suggested, else the same key of a section inside it."""
-    known = sorted(_fields(cls))
+    known = sorted(keys_of(cls))
     found = get_close_matches(key, known, n=1) or [inner for inner in _inner_keys(cls) if inner.endswith(f".{key}")]
     hint = f"did you mean '{join(where, found[0])}'?" if found else "correct or remove it"
     return InputError(join(where, key), "unknown key", "" if found else f"one of {', '.join(known)}", hint)
@@ -160,25 +160,8 @@ def _unknown_key(cls: type, key: str, where: str) -> InputError:
 
 def _inner_keys(cls: type) -> list[str]:
     """The keys of the sections of `cls`, dotted."""
-    sections = [(name, hint) for name, hint in _hints(cls).items() if is_dataclass(hint)]
-    return [join(name, key) for name, hint in sections for key in [*_fields(hint), *_inner_keys(hint)]]
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
-def _fields(cls: type) -> dict[str, Field[Any]]:
-    return {item.name: item for item in fields(cls) if item.init}
-
-
-def _is_required(item: Field[Any]) -> bool:
-    return item.default is MISSING and item.default_factory is MISSING
-
-
-def _allows_none(hint: Any) -> bool:
-    return hint is Any or hint is NoneType or NoneType in get_args(hint)
+    sections = [(name, hint) for name, hint in annotations_of(cls).items() if is_dataclass(hint)]
+    return [join(name, key) for name, hint in sections for key in [*keys_of(hint), *_inner_keys(hint)]]
 
 
 def _literal(choices: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -189,28 +172,6 @@ def _literal(choices: tuple[Any, ...], value: Any, where: str) -> Any:
         if not isinstance(value, bool) and str(choice) == str(value):
             return choice
     raise unknown_name(where, str(value), map(str, choices))
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    """Whether a value already has the type that `hint` names, so that no other member of a union may claim it."""
-    origin = get_origin(hint) or hint
-    if origin is Literal:
-        return any(choice == value and type(choice) is type(value) for choice in get_args(hint))
-    if is_dataclass(origin) or origin in (dict, Mapping):
-        return isinstance(value, Mapping)
-    if origin is Any:
-        return True
-    return type(value) is origin
-
-
-def _describe(hint: Any) -> str:
-    names = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list"}
-    origin = get_origin(hint) or hint
-    if origin is Literal:
-        return "one of " + ", ".join(str(choice) for choice in get_args(hint))
-    if origin in (Union, UnionType):
-        return " or ".join(_describe(member) for member in get_args(hint) if member is not NoneType)
-    return names.get(origin, "a list" if origin is tuple else "a mapping of keys")
 
 
 def _copied(value: Any) -> Any:

@@ -11,6 +11,7 @@ from mindformers.tools.logging import get_logger
 logger = get_logger(__name__)
 
 MASK_COLUMN = "molecular_mask"
+BASE_VOCABULARY = 32000  # LLaMA-2's pieces: molecule tokens start here, whichever modalities follow them
 NUM_EXPERTS, TEXT_EXPERTS, SEQUENCE_EXPERTS = 16, 14, 2
 
 
@@ -34,10 +35,12 @@ def add_published_experts(config: Recipe, has_block: bool) -> None:
     """
     if has_block or not is_published_fork(config):
         return
-    given = config.model.model_config.get("experts", {})
+    network = config.model.model_config
+    given = network.get("experts", {})
     if not isinstance(given, Mapping):
         return
-    config.model.model_config["experts"] = _merged(published_experts(), given)
+    network["experts"] = _merged(published_experts(), given)
+    network.setdefault("base_vocab_size", BASE_VOCABULARY)
     logger.info(
         "input column '%s': a recipe of the published SciMind; model.model_config.experts is set to %d experts, "
         "%d for text, %d for molecules, proteins and nucleotides",
