@@ -70,6 +70,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="run_mindformer.py",
+        usage="run_mindformer.py --config RECIPE [--run_mode MODE] [flags] [--any.key.of.the.recipe VALUE]",
         description="Train, evaluate and use a SciMind model as a recipe says.",
         epilog="Any key of the recipe is a flag too: --runner_config.epochs 3, --callbacks.1.prefix mine.",
         allow_abbrev=False,
