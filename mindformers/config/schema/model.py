@@ -72,10 +72,12 @@ class ProcessorConfig:
     Args:
         type: name of the registered processor class.
         return_tensors: `ms` for MindSpore tensors, `np` for arrays.
+        template: how a question becomes a prompt; the one that the training data was made with.
         tokenizer: see `TokenizerConfig`.
     """
 
     type: str = "LlamaProcessor"
+    template: str = "vicuna"
     return_tensors: str | None = None
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     image_processor: dict[str, Any] = inert({})
