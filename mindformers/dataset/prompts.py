@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,17 +65,16 @@ def read_prompts(
     return prompts
 
 
-def _prompts_of(given: str, template: Template) -> Iterator[Prompt]:
-    reader = _READERS.get(inner_suffix(given)) if "\n" not in given else None
-    is_text = reader is None or (" " in given.strip() and not Path(given).is_file())
-    if is_text:
-        if not given.strip():
-            raise InputError("predict_data", "an empty text", "a prompt", "write one")
-        return iter([Prompt(template.render_prompt([Turn(HUMAN, given)]))])
-    prompts = list(reader(Path(given), template))
+def _prompts_of(given: str, template: Template) -> list[Prompt]:
+    suffix, is_file = inner_suffix(given), os.path.isfile(given)
+    if not is_file and (suffix not in _READERS or " " in given.strip()):
+        return [Prompt(template.render_prompt([Turn(HUMAN, given)]))]
+    if suffix not in _READERS:
+        raise InputError(f"predict_data '{given}'", f"suffix '{suffix}'", f"one of {', '.join(_READERS)}", "rename it")
+    prompts = list(_READERS[suffix](Path(given), template))
     if not prompts:
         raise InputError(f"predict_data '{given}'", "no prompt in it", "one prompt or more", "check the file")
-    return iter(prompts)
+    return prompts
 
 
 def _ready_prompts(path: Path, template: Template) -> Iterator[Prompt]:

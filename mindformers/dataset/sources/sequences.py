@@ -11,9 +11,14 @@ from mindformers.modalities import Modality
 
 
 class SequenceSource(Source):
-    """Sequences of one modality; several share a record."""
+    """Sequences of one modality; several share a record.
+
+    Attributes:
+        may_cut: whether a part of a sequence is worth learning: of a protein it is, of a SMILES it is not.
+    """
 
     packs = True
+    may_cut = True
     modality: Modality
 
     def __init__(self, seq_length: int = 2048) -> None:
@@ -29,11 +34,17 @@ class SequenceSource(Source):
             name: what a reason begins with.
 
         Yields:
-            Examples; a BadRow for a window with a character outside the alphabet, or where there is no sequence.
+            Examples; a BadRow for a window with a character outside the alphabet, and where there is no sequence
+            or one that is too long and may not be cut.
         """
         if not sequence:
             yield BadRow(str(path), line, f"{name}empty sequence")
         window = max(self.seq_length - 1, 1)
+        if len(sequence) > window and not self.may_cut:
+            yield BadRow(
+                str(path), line, f"{name}{len(sequence)} characters, a record holds {window}; raise seq_length"
+            )
+            return
         for start in range(0, len(sequence), window):
             part = sequence[start : start + window]
             if not self._alphabet.issuperset(part):

@@ -19,6 +19,7 @@ class SmilesSource(SequenceSource):
     """The first column, or the one that a header calls `SMILES` or `molecule`."""
 
     modality = MOLECULE
+    may_cut = False
 
     def read(self, path: Path) -> Iterator[Example | BadRow]:
         for row in read_column(path, _HEADERS):

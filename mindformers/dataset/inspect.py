@@ -1,0 +1,103 @@
+"""A record of a MindRecord as text: what is a prompt, what is learnt, which modality.
+
+    python -m mindformers.dataset.inspect FILE.mindrecord [--index I] --model_file TOKENIZER
+
+On a terminal modalities have colours and learnt tokens are bold; elsewhere sequences stand in their tags and learnt
+stretches in [[double brackets]].
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+
+import numpy as np
+
+from mindformers.dataset.command_line import CommandParser, run_command
+from mindformers.dataset.encode import IGNORE_ID
+from mindformers.dataset.mindrecord import labels_of_ids, open_mindrecord
+from mindformers.modalities import MODALITIES
+from mindformers.tools.errors import InputError
+
+_COLOURS = {"text": "", "molecule": "32", "nucleotide": "34", "protein": "35"}
+_TARGET = "1"
+
+
+def describe_record(file: str, index: int, tokenizer: object, is_coloured: bool = False) -> str:
+    """One record with a line of counts above it.
+
+    Args:
+        file: the MindRecord; see `open_mindrecord`.
+        index: number of the record, from 0.
+        tokenizer: a `LlamaTokenizer`.
+        is_coloured: ANSI colours instead of marks.
+
+    Raises:
+        InputError: there is no such file or record, or an id is not in the vocabulary.
+    """
+    reader = open_mindrecord(file, batch_size=1)
+    if not 0 <= index < reader.num_rows:
+        raise InputError("index", str(index), f"0 to {reader.num_rows - 1}", "")
+    batch = next(reader.batches(0, skip_batches=index))
+    ids, labels = batch["input_ids"][0], batch["labels"][0]
+    is_token = labels_of_ids(ids[None], tokenizer.pad_token_id)[0] != IGNORE_ID
+    num_targets = int((labels != IGNORE_ID).sum())
+    head = (
+        f"record {index} of {reader.num_rows}: {len(ids)} places, {int(is_token.sum())} tokens, {num_targets} learnt, "
+        f"{_modality_counts(ids[is_token], tokenizer)}"
+    )
+    return f"{head}\n{render_record(ids[is_token], labels[is_token], tokenizer, is_coloured)}"
+
+
+def render_record(ids: np.ndarray, labels: np.ndarray, tokenizer: object, is_coloured: bool) -> str:
+    """Text of ids, int [S], with learnt stretches (label not -100, int [S]) and modalities marked."""
+    table = tokenizer.modality_table()
+    _check_ids(ids, len(table))
+    kinds = [(label != IGNORE_ID, int(table[index])) for index, label in zip(ids, labels, strict=True)]
+    parts = []
+    is_target = False
+    for (is_learnt, modality), run in groupby(zip(kinds, ids, strict=True), key=lambda pair: pair[0]):
+        if not is_coloured and is_learnt != is_target:
+            parts.append("[[" if is_learnt else "]]")
+        is_target = is_learnt
+        text = tokenizer.decode([int(i) for _, i in run], with_tags=not is_coloured, is_continuation=bool(parts))
+        parts.append(_coloured(text, is_learnt, MODALITIES[modality].name) if is_coloured else text)
+    return "".join(parts) + ("]]" if is_target and not is_coloured else "")
+
+
+def _coloured(text: str, is_learnt: bool, modality: str) -> str:
+    codes = ";".join(code for code in (_TARGET if is_learnt else "", _COLOURS[modality]) if code)
+    return f"\033[{codes}m{text}\033[0m" if codes else text
+
+
+def _modality_counts(ids: np.ndarray, tokenizer: object) -> str:
+    table = tokenizer.modality_table()
+    _check_ids(ids, len(table))
+    counts = np.bincount(table[ids], minlength=len(MODALITIES))
+    return ", ".join(f"{count} {row.name}" for row, count in zip(MODALITIES, counts, strict=True) if count)
+
+
+def _check_ids(ids: np.ndarray, vocab_size: int) -> None:
+    if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
+        wrong = int(ids[(ids < 0) | (ids >= vocab_size)][0])
+        raise InputError("token id", str(wrong), f"0 to {vocab_size - 1}", "use the tokenizer that made the file")
+
+
+def main(words: list[str]) -> int:
+    """Run with these arguments; returns the exit status."""
+    parser = CommandParser(prog="python -m mindformers.dataset.inspect", description="Show a record as text.")
+    parser.add_argument("file", help="a MindRecord, or a folder of them")
+    parser.add_argument("--index", type=int, default=0, help="number of the record, from 0 (default 0)")
+    parser.add_argument("--model_file", required=True, help="the tokenizer.model that made the file")
+    flags = parser.parse_args(words)
+
+    def command() -> str:
+        from mindformers import LlamaTokenizer
+
+        return describe_record(flags.file, flags.index, LlamaTokenizer(flags.model_file), sys.stdout.isatty())
+
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
