@@ -8,6 +8,8 @@ A label stands at the place of its token; the shift by one is the loss's busines
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,14 +38,14 @@ class Encoded:
     """An encoded example, not padded.
 
     Args:
-        ids: token ids.
-        labels: for each id itself where it is learnt, else -100.
+        ids: token ids, int32.
+        labels: for each id itself where it is learnt, else -100; int32.
         num_tokens: length in tokens before truncation.
         may_split: whether the ids may be cut anywhere into several records (raw text) or belong together.
     """
 
-    ids: list[int]
-    labels: list[int]
+    ids: array[int]
+    labels: array[int]
     num_tokens: int
     may_split: bool = False
 
@@ -81,7 +83,9 @@ def encode_example(
     return encoded if reason is None else BadRow(example.file, example.line, reason)
 
 
-def pad_record(ids: list[int], labels: list[int], length: int, pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
+def pad_record(
+    ids: Sequence[int], labels: Sequence[int], length: int, pad_token_id: int
+) -> tuple[np.ndarray, np.ndarray]:
     """One record: int32 ids [length] padded with `pad_token_id`, and int32 labels [length] padded with -100."""
     record = np.full(length, pad_token_id, np.int32), np.full(length, IGNORE_ID, np.int32)
     record[0][: len(ids)], record[1][: len(labels)] = ids, labels
@@ -93,7 +97,7 @@ def _encode_raw(example: Example, tokenizer: Tokenizer) -> Encoded:
     if example.is_end:
         ids.append(tokenizer.eos_token_id)
     is_window = not (example.is_start and example.is_end)
-    return Encoded(ids, list(ids), len(ids), may_split=not is_window)
+    return _encoded(ids, ids, may_split=not is_window)
 
 
 def _encode_turns(example: Example, template: Template, tokenizer: Tokenizer) -> Encoded:
@@ -114,13 +118,18 @@ def _encode_turns(example: Example, template: Template, tokenizer: Tokenizer) ->
         labels += [IGNORE_ID] * len(prompt)
         if place and not template.writes_eos:
             labels[-len(prompt)] = eos
-    return Encoded(ids, labels, len(ids))
+    return _encoded(ids, labels)
+
+
+def _encoded(ids: list[int], labels: list[int], may_split: bool = False) -> Encoded:
+    # Arrays travel between processes ten times faster than lists.
+    return Encoded(array("i", ids), array("i", labels), len(ids), may_split)
 
 
 def _truncate(encoded: Encoded, length: int) -> str | None:
     if encoded.num_tokens <= length:
         return None
     del encoded.ids[length:], encoded.labels[length:]
-    if all(label == IGNORE_ID for label in encoded.labels):
+    if encoded.labels.count(IGNORE_ID) == length:
         return f"its answer begins behind token {length} and would be cut away; raise seq_length"
     return None

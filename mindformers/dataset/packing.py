@@ -7,6 +7,7 @@ packed        BOS doc1 EOS BOS doc2 EOS 0 | BOS doc3 ...        a conversation o
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,8 +28,7 @@ class Packer:
 
     def __init__(self, length: int, pad_token_id: int, is_packing: bool) -> None:
         self.length, self.pad_token_id, self.is_packing = length, pad_token_id, is_packing
-        self._ids: list[int] = []
-        self._labels: list[int] = []
+        self._ids, self._labels = array("i"), array("i")
 
     def add(self, example: Encoded) -> Iterator[Record]:
         """Take an example in; yields the records that are full now, int32 ids and labels [N] each."""

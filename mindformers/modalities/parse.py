@@ -38,6 +38,7 @@ def _token_run(row: Modality) -> str:
 
 
 _TAGS = "|".join(_BY_TAG)
+_MAY_MARK = re.compile(f"[<{re.escape(''.join(row.opening[0] for row in _WRITTEN))}]")
 _RUNS = {row.name: re.compile(_token_run(row), re.DOTALL) for row in _WRITTEN}
 _MARKED = re.compile(
     rf"<(?P<tag>{_TAGS})>(?P<tagged>.*?)</(?P=tag)>|(?P<stray></?(?:{_TAGS})>)|"
@@ -60,9 +61,12 @@ def split_spans(text: str) -> list[Span]:
         InputError: a character outside the alphabet, an empty sequence, or a tag without its partner; the message
             names the character and its position in the text (from 0).
     """
+    first = _MAY_MARK.search(text)  # most texts have no mark, and a prompt a long stretch before its first
+    if first is None:
+        return [Span(TEXT, text, 0, len(text))] if text else []
     spans: list[Span] = []
     position = 0
-    for match in _MARKED.finditer(text):
+    for match in _MARKED.finditer(text, first.start()):
         if match.start() > position:
             spans.append(Span(TEXT, text[position : match.start()], position, match.start()))
         spans.append(_marked_span(match))
