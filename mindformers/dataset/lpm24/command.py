@@ -36,11 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 done, 2 unusable input."""
     try:
         report = prepare(Options(**vars(_parser().parse_args(argv))))
-    except InputError as error:
-        sys.stderr.write(f"error: {error.line()}\n")
+    except (InputError, OSError) as error:
+        sys.stderr.write(f"error: {_input_error(error).line()}\n")
         return EXIT_BAD_INPUT
     sys.stdout.write(_table(report))
     return EXIT_OK
+
+
+def _input_error(error: InputError | OSError) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    return InputError(str(error.filename or "file"), error.strerror or str(error), "a usable path", "check the path")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from typing import Any
 
@@ -60,4 +61,6 @@ def bleu2_of_constant(answer: str | None, truths: list[str]) -> float | None:
 
     references = [[truth.lower().split()] for truth in truths]
     answers = [answer.lower().split()] * len(truths)
-    return round(float(corpus_bleu(references, answers, weights=(0.5, 0.5))), 4)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\s*The hypothesis contains 0 counts", category=UserWarning)
+        return round(float(corpus_bleu(references, answers, weights=(0.5, 0.5))), 4)

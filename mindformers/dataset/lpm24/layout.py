@@ -63,19 +63,20 @@ class LayoutWriter:
     """Writes rows of one or both tasks. Made by `layout_writer`, which puts the files in place at the end."""
 
     def __init__(self, stack: ExitStack, output: Path, tasks: tuple[Task, ...], seed: int) -> None:
-        self.tasks, self.paths = tasks, []
+        self.tasks = tasks
+        self.paths: list[Path] = []
         self._stack, self._output, self._seed = stack, output, seed
         self._streams: dict[str, IO[str]] = {}
         self._lists: dict[str, int] = {}
         self._template = get_template("vicuna")
-        for task in tasks:
-            for split in ("train", "test"):
-                self._open_list(f"{task.name}/LPM-24_{split}.json")
-                self._open_list(f"{task.name}/LPM-24_{split}_qa_conversation.json")
-            self._open_prompts(task, "test")
 
     def write(self, row: Row, split: str) -> None:
-        """Write a row with molecule and caption to `train` or `test` of every task."""
+        """Write a row with molecule and caption to `train` or `test` of every task.
+
+        The first one opens the files of both sides: a source of questions alone leaves older training files alone.
+        """
+        if not self._lists:
+            self._open_both_sides()
         flat = {"molecule": row.molecule, "caption": row.caption, "properties": list(row.properties)}
         for task in self.tasks:
             self._append(f"{task.name}/LPM-24_{split}.json", flat)
@@ -94,6 +95,13 @@ class LayoutWriter:
         """Write the closing brackets; nothing can be written afterwards."""
         for name, count in self._lists.items():
             self._streams[name].write("\n]\n" if count else "]\n")
+
+    def _open_both_sides(self) -> None:
+        for task in self.tasks:
+            for split in ("train", "test"):
+                self._open_list(f"{task.name}/LPM-24_{split}.json")
+                self._open_list(f"{task.name}/LPM-24_{split}_qa_conversation.json")
+            self._open_prompts(task, "test")
 
     def _conversation(self, task: Task, row: Row, split: str) -> dict[str, object]:
         number = self._lists[f"{task.name}/LPM-24_{split}_qa_conversation.json"]

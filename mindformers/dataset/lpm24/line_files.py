@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import lzma
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +66,9 @@ def parse_property_set(literal: str) -> tuple[str, ...] | str:
     Nothing is evaluated: only a literal set of non-empty strings passes.
     """
     try:
-        value = ast.literal_eval(literal.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            value = ast.literal_eval(literal.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return "the property set is not a Python set literal"
     if not isinstance(value, set):

@@ -10,7 +10,9 @@ import io
 import json
 import lzma
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mindformers.dataset.example import BadRow
 from mindformers.dataset.lpm24.line_files import open_bytes
@@ -57,21 +59,26 @@ def read_json_list(path: Path) -> Iterator[Row | BadRow]:
 
 def read_parquet(path: Path) -> Iterator[Row | BadRow]:
     """A Parquet table; the number of a row is its place in the table, from 1."""
-    import pyarrow
-    from pyarrow import parquet
-
     try:
-        table = parquet.ParquetFile(path)
-        check_columns(path, table.schema_arrow.names)
-        wanted = [name for name in FIELDS if name in table.schema_arrow.names]
-        number = 0
-        for batch in table.iter_batches(batch_size=4096, columns=wanted):
-            for value in batch.to_pylist():
-                number += 1
-                yield row_of_fields(path.name, number, value)
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        next_step = "convert the table to CSV or install a pyarrow that works with this NumPy"
+        raise InputError(str(path), f"pyarrow cannot be loaded ({error})", "pyarrow", next_step) from None
+    try:
+        yield from _rows_of_parquet(path, parquet.ParquetFile(path))
     except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(str(path), f"cannot be read ({reason})", "a Parquet table", "fetch it again") from None
+
+
+def _rows_of_parquet(path: Path, table: Any) -> Iterator[Row | BadRow]:
+    columns = table.schema_arrow.names
+    check_columns(path, columns)
+    wanted = [name for name in FIELDS if name in columns]
+    batches = (batch.to_pylist() for batch in table.iter_batches(batch_size=4096, columns=wanted))
+    for number, value in enumerate(chain.from_iterable(batches), 1):
+        yield row_of_fields(path.name, number, value)
 
 
 def check_columns(path: Path, columns: Sequence[str]) -> None:
