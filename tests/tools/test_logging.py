@@ -14,7 +14,8 @@ def fresh_root(monkeypatch) -> Iterator[logging.Logger]:
     monkeypatch.delenv("MF_LOG_LEVEL", raising=False)
     root = logging.getLogger("mindformers")
     before = (root.handlers, root.level, root.propagate)
-    root.handlers = []
+    # pytest hangs its own handlers on loggers that do not propagate; a new process has none.
+    root.handlers, root.propagate = [], True
     yield root
     for handler in root.handlers:
         handler.close()

@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -34,16 +35,11 @@ def fill(folder: Path, files: dict[str, str]) -> None:
         (folder / name).write_text(content)
 
 
-def test_a_folder_gives_its_published_files_and_names_the_others(tmp_path: Path, caplog) -> None:
+def test_a_folder_gives_its_published_files_and_names_the_others(tmp_path: Path, caplog, monkeypatch) -> None:
     fill(tmp_path, {name: content for name, (content, _) in PUBLISHED.items()})
     fill(tmp_path, OTHER | {".hidden.csv": "x", "empty.csv": ""})
-    import logging
-
-    logging.getLogger("mindformers").propagate = True
-    try:
-        found = find_sources(tmp_path)
-    finally:
-        logging.getLogger("mindformers").propagate = False
+    monkeypatch.setattr(logging.getLogger("mindformers"), "propagate", True)
+    found = find_sources(tmp_path)
     assert [(str(path.relative_to(tmp_path)), reader) for path, reader in found] == [
         (name, reader) for name, (_, reader) in PUBLISHED.items()
     ]
