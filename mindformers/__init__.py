@@ -3,7 +3,13 @@
 The public names load lazily, so that importing the package stays cheap.
 """
 
+import os
 from importlib import import_module
+
+# Read by libraries when they load: MindSpore's own log from errors on, and idle OpenMP threads that sleep (spinning
+# ones starve MindSpore's).
+for _name, _value in {"GLOG_v": "3", "OMP_WAIT_POLICY": "passive"}.items():
+    os.environ.setdefault(_name, _value)
 
 _HOMES = {
     "LlamaConfig": "mindformers.models.llama.llama_config",

@@ -45,7 +45,7 @@ class LlamaConfig:
 
     Lengths are in tokens. `n_kv_heads` None means as many as `num_heads`. `intermediate_size` None follows from
     `multiple_of` and `ffn_dim_multiplier` as in LLaMA. `base_vocab_size` is the id of the first modality token; None
-    means that the modality tokens are the last ones.
+    means that the modality tokens are the last ones. `use_past` False generates without a cache: slow, same answers.
     """
 
     type: str = "LlamaConfig"
@@ -71,7 +71,7 @@ class LlamaConfig:
     rotary_dtype: str = "float32"
     param_init_type: str = "float32"
     initializer_range: float = 0.02
-    use_past: bool = False
+    use_past: bool = True
     pretrain_seqlen: int = 2048
     extend_method: str = "None"
     scaling_factor: float = 1.0

@@ -1,0 +1,75 @@
+"""Run mode to function, and errors to exit statuses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mindformers.config import load_recipe, parse_arguments, warn_unused_flags
+from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK, InputError
+from mindformers.tools.logging import get_logger
+
+logger = get_logger(__name__)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line of run_mindformer.py.
+
+    Returns:
+        0 on success, 2 on unusable input (said in one line on standard error), 1 on our own failure.
+    """
+    return guarded(lambda: _run(argv))
+
+
+def guarded(work: Callable[[], Any]) -> int:
+    """Do some work; the exit status says how it ended."""
+    try:
+        work()
+    except InputError as error:
+        sys.stderr.write(f"error: {error.line()}\n")
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; files already written stay valid\n")
+        return 130
+    except Exception:
+        logger.exception("this is a fault of ours, please report it with the lines below")
+        return EXIT_FAILURE
+    return EXIT_OK
+
+
+def _run(argv: Sequence[str]) -> None:
+    flags, overrides = parse_arguments(argv)
+    if not flags.config:
+        raise InputError("--config", "not given", "a recipe", "pass --config configs/llama2/NAME.yaml")
+    recipe = load_recipe(flags.config, overrides)
+    if not flags.run_mode:
+        warn_unused_flags(flags, recipe.run_mode)
+    _refuse_what_is_missing(recipe.run_mode, flags)
+    _run_modes()[recipe.run_mode](recipe, flags)
+
+
+def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
+    """A flag or mode of the interface that this version does not have is refused, never ignored."""
+    asked = {
+        "--adapter": flags.adapter is not None,
+        "--constrain": flags.constrain is not None,
+        "--num_beams": (flags.num_beams or 1) > 1,
+        f"--run_mode {run_mode}": run_mode not in _run_modes(),
+    }
+    for name, is_asked in asked.items():
+        if is_asked:
+            raise InputError(
+                name, "not part of this version", "a command without it", "see README.md for what there is"
+            )
+
+
+def _run_modes() -> dict[str, Callable[..., Any]]:
+    from mindformers.trainer import runner
+
+    return {
+        "train": runner.train,
+        "finetune": runner.train,
+        "eval": runner.evaluate,
+        "predict": runner.predict,
+    }

@@ -1,0 +1,42 @@
+"""The only place that asks which device this is and how many there are."""
+
+from __future__ import annotations
+
+import os
+
+import mindspore as ms
+
+from mindformers.config import Recipe
+from mindformers.tools.errors import InputError
+
+
+def use_device(recipe: Recipe) -> None:
+    """Set MindSpore's context as the recipe's `context` and `seed` say.
+
+    Raises:
+        InputError: the device is not on this machine.
+    """
+    context = recipe.context
+    try:
+        ms.set_context(mode=ms.GRAPH_MODE if context.mode == 0 else ms.PYNATIVE_MODE)
+        ms.set_device(context.device_target, context.device_id if context.device_target != "CPU" else 0)
+        if context.max_device_memory and context.device_target != "CPU":
+            ms.set_context(max_device_memory=context.max_device_memory)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            "context.device_target",
+            f"'{context.device_target}' cannot be used here",
+            "a device of this machine",
+            "pass --device_target CPU to run without an accelerator",
+        ) from error
+    ms.set_seed(recipe.seed)
+
+
+def rank() -> int:
+    """The number of this process among those of a run, from 0."""
+    return int(os.environ.get("RANK_ID", "0") or 0)
+
+
+def device_num() -> int:
+    """How many processes the run has."""
+    return int(os.environ.get("RANK_SIZE", "") or os.environ.get("MS_WORKER_NUM", "") or 1)

@@ -1,0 +1,40 @@
+"""The datasets of a recipe, checked against the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mindformers.config import Recipe
+from mindformers.dataset.mindrecord import MindRecordBatches, open_mindrecord
+from mindformers.tools.errors import InputError
+
+
+def training_data(recipe: Recipe, config: Any) -> MindRecordBatches:
+    """Batches of `train_dataset`, records one token longer than the network's `seq_length`."""
+    return _open(recipe, config, "train_dataset", recipe.train_batch_size)
+
+
+def evaluation_data(recipe: Recipe, config: Any) -> MindRecordBatches:
+    """Batches of `eval_dataset`, in the order of the file."""
+    return _open(recipe, config, "eval_dataset", recipe.eval_batch_size)
+
+
+def _open(recipe: Recipe, config: Any, section: str, batch_size: int) -> MindRecordBatches:
+    settings = getattr(recipe, section)
+    source = settings.data_loader.dataset_files or settings.data_loader.dataset_dir
+    if not source:
+        flag = "--train_dataset_dir" if section == "train_dataset" else "--eval_dataset_dir"
+        raise InputError(f"{section}.data_loader.dataset_dir", "not given", "MindRecord files", f"pass {flag} PATH")
+    is_training = section == "train_dataset"
+    return open_mindrecord(
+        source,
+        columns=settings.input_columns,
+        batch_size=batch_size,
+        shuffle=settings.data_loader.shuffle and is_training,
+        seed=recipe.seed,
+        drop_remainder=settings.drop_remainder and is_training,
+        num_workers=settings.num_parallel_workers,
+        expected_length=config.seq_length + 1,
+        num_samples=recipe.runner_config.num_samples,
+        pad_token_id=config.pad_token_id,
+    )

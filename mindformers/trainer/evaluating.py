@@ -1,0 +1,77 @@
+"""Loss, perplexity and token accuracy on held-out data, in total and for each modality."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from mindformers.core.loss import TokenLoss, shifted
+from mindformers.dataset.mindrecord import MindRecordBatches
+from mindformers.modalities import MODALITIES
+from mindformers.tools.progress import Progress
+
+
+class EvaluationStep(nn.Cell):
+    """Sums over the tokens of each modality that count.
+
+    Args:
+        net: ids [B, S] to logits [B, S, V].
+        modality_table: int32 [V].
+        ignore_token_id: the label that does not count.
+
+    Inputs: ids and labels int32 [B, S + 1]. Returns: float32 [M, 3]: losses in nats, tokens, right tokens.
+    """
+
+    def __init__(self, net: nn.Cell, modality_table: np.ndarray, ignore_token_id: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.net, self.loss = net, TokenLoss(ignore_token_id)
+        self.one_hot = Tensor(np.eye(len(MODALITIES), dtype=np.float32)[modality_table])
+
+    def construct(self, ids: Tensor, labels: Tensor) -> Tensor:
+        read, said = shifted(ids, labels)
+        logits = self.net(read)
+        logits, said = logits.reshape(-1, logits.shape[-1]), said.reshape(-1)
+        losses, weights = self.loss(logits, said)
+        right = ops.cast(ops.cast(logits.argmax(-1), ms.int32) == said, ms.float32) * weights
+        member = self.one_hot[ops.maximum(said, 0)]
+        return ops.matmul(member.transpose(1, 0), ops.stack((losses, weights, right), 1))
+
+
+def evaluate_batches(net: nn.Cell, config: Any, data: MindRecordBatches) -> dict[str, Any]:
+    """Run a network over data.
+
+    Returns:
+        `total` and one entry per modality that occurs: `loss` (nats per token), `perplexity`, `accuracy` (share of
+        tokens that are the most likely one) and `tokens`.
+    """
+    step = EvaluationStep(net, config.modality_table(), config.ignore_token_id)
+    sums = np.zeros((len(MODALITIES), 3), np.float64)
+    with Progress("evaluating", data.num_batches, "batches") as progress:
+        for batch in data.batches(0):
+            ids, labels = _filled(batch, data.batch_size, config)
+            sums += step(Tensor(ids), Tensor(labels)).asnumpy()
+            progress.update()
+    rows = {"total": sums.sum(0), **{row.name: sums[i] for i, row in enumerate(MODALITIES)}}
+    return {name: _measures(*row) for name, row in rows.items() if row[1] or name == "total"}
+
+
+def _filled(batch: dict[str, np.ndarray], size: int, config: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The last batch gets rows that do not count, so that one compiled graph serves all."""
+    missing = size - len(batch["input_ids"])
+    width = ((0, missing), (0, 0))
+    ids = np.pad(batch["input_ids"], width, constant_values=config.pad_token_id)
+    return ids, np.pad(batch["labels"], width, constant_values=config.ignore_token_id)
+
+
+def _measures(loss: float, tokens: float, right: float) -> dict[str, float | int]:
+    mean = loss / max(tokens, 1)
+    return {
+        "loss": mean,
+        "perplexity": math.exp(min(mean, 700)),
+        "accuracy": right / max(tokens, 1),
+        "tokens": int(tokens),
+    }

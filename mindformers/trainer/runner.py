@@ -1,0 +1,155 @@
+"""The run modes, each told in order: config, device, data, network, then the work."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mindformers.config import Recipe, dump, effects_on, warn_inert
+from mindformers.dataset.prompts import read_prompts
+from mindformers.generation import Engine, GenerationOptions
+from mindformers.parallel.device import device_num, rank, use_device
+from mindformers.tools.errors import InputError
+from mindformers.tools.files import write_json
+from mindformers.tools.logging import get_logger, log_to_files
+from mindformers.trainer.answers import AnswerFile
+from mindformers.trainer.build import build_model_config, build_network, build_tokenizer, find_vocab_file
+from mindformers.trainer.checkpoint import find_checkpoint, load_weights
+from mindformers.trainer.data import evaluation_data, training_data
+from mindformers.trainer.evaluating import evaluate_batches
+from mindformers.trainer.predicting import predict_all
+from mindformers.trainer.training import Training
+
+logger = get_logger(__name__)
+
+
+def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
+    """Train or fine-tune. Returns the last checkpoint's file."""
+    _begin(recipe)
+    config = build_model_config(recipe, _tokenizer_if_any(recipe))
+    data = training_data(recipe, config)
+    held_out = evaluation_data(recipe, config) if recipe.do_eval else None
+    net = _network(recipe, config)
+    training = Training(recipe, net, data)
+    if recipe.resume_training:
+        training.resume(find_checkpoint(_required_checkpoint(recipe)))
+    _save_recipe(recipe, training.folder)
+    logger.info(
+        "training %.1fM weights on %d records: %d epochs of %d steps",
+        config.count_parameters() / 1e6,
+        data.num_rows,
+        training.epochs,
+        training.steps_per_epoch,
+    )
+    checkpoint = training.run()
+    if held_out is not None:
+        _report_evaluation(recipe, evaluate_batches(net, config, held_out))
+    return checkpoint
+
+
+def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[str, Any]:
+    """Loss, perplexity and accuracy on `eval_dataset`, printed and written to `eval.json`. Returns them."""
+    _required_checkpoint(recipe)
+    _begin(recipe)
+    config = build_model_config(recipe, _tokenizer_if_any(recipe))
+    data = evaluation_data(recipe, config)
+    return _report_evaluation(recipe, evaluate_batches(_network(recipe, config), config, data))
+
+
+def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
+    """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`. Returns the answers."""
+    if not flags.predict_data:
+        raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
+    _required_checkpoint(recipe)
+    tokenizer = build_tokenizer(recipe)
+    config = build_model_config(recipe, tokenizer)
+    options = generation_options(recipe, config, flags)
+    prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
+    find_checkpoint(recipe.load_checkpoint)
+    _begin(recipe)
+    engine = Engine(_network(recipe, config), use_cache=config.use_past)
+    file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
+    batch_size = flags.predict_batch_size or recipe.runner_config.batch_size or config.batch_size
+    answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
+    if file is not None:
+        logger.info("%d answers in %s", len(prompts), file.path)
+    return answers
+
+
+def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -> GenerationOptions:
+    """The recipe's generation defaults, with the flags over them."""
+
+    def chosen(flag: str, key: str | None = None) -> Any:
+        given = getattr(flags, flag, None)
+        return getattr(config, key or flag) if given is None else given
+
+    return GenerationOptions(
+        max_new_tokens=chosen("max_new_tokens", "max_decode_length"),
+        do_sample=chosen("do_sample"),
+        temperature=chosen("temperature"),
+        top_k=chosen("top_k"),
+        top_p=chosen("top_p"),
+        repetition_penalty=chosen("repetition_penalty"),
+        seed=recipe.seed,
+    )
+
+
+def _begin(recipe: Recipe) -> None:
+    use_device(recipe)
+    log_to_files(recipe.output_dir, rank())
+    for key in effects_on(recipe, recipe.context.device_target, device_num()):
+        warn_inert(key, reason="on one device")
+
+
+def _tokenizer_if_any(recipe: Recipe) -> Any:
+    return build_tokenizer(recipe) if find_vocab_file(recipe) else None
+
+
+def _network(recipe: Recipe, config: Any) -> Any:
+    source = recipe.load_checkpoint or config.checkpoint_name_or_path
+    is_file = bool(source) and (bool(recipe.load_checkpoint) or Path(source).exists())
+    if source and not is_file:
+        logger.warning("'model.model_config.checkpoint_name_or_path': no file '%s'; weights start random", source)
+    net = build_network(recipe, config, random=not is_file)
+    if is_file:
+        load_weights(net, source)
+    return net
+
+
+def _required_checkpoint(recipe: Recipe) -> str:
+    if not recipe.load_checkpoint:
+        raise InputError("load_checkpoint", "not given", "a checkpoint", "pass --load_checkpoint FILE_OR_FOLDER")
+    return recipe.load_checkpoint
+
+
+def _columns(prompts: list[Any]) -> list[str]:
+    """Names of all columns that came with the prompts, in the order of their first appearance."""
+    return list(dict.fromkeys(name for prompt in prompts for name in prompt.columns))
+
+
+def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:
+    """The resolved recipe and the tokenizer stand beside the checkpoints, so that a folder is complete in itself."""
+    for folder in (Path(recipe.output_dir), checkpoint_folder):
+        dump(recipe, folder / "config.yaml")
+    vocab_file = find_vocab_file(recipe)
+    target = checkpoint_folder / "tokenizer.model"
+    if vocab_file and not target.is_file():
+        shutil.copyfile(vocab_file, target)
+
+
+def _report_evaluation(recipe: Recipe, measures: dict[str, Any]) -> dict[str, Any]:
+    path = Path(recipe.output_dir) / "eval.json"
+    write_json(path, measures)
+    for name, row in measures.items():
+        logger.info(
+            "%-10s loss %.4f, perplexity %.2f, token accuracy %.1f %%, %d tokens",
+            name,
+            row["loss"],
+            row["perplexity"],
+            100 * row["accuracy"],
+            row["tokens"],
+        )
+    logger.info("evaluation written to %s", path)
+    return measures
