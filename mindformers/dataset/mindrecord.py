@@ -135,6 +135,8 @@ def open_mindrecord(
         InputError: a file is missing or no MindRecord, a column is missing, a record has another length than
             expected, or the files do not fill one batch.
     """
+    if batch_size < 1:
+        raise InputError("batch_size", str(batch_size), "1 or more", "")
     files = mindrecord_files(source)
     shapes, total = _describe(files)
     _check_columns(files[0], columns, shapes)

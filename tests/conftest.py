@@ -1,0 +1,51 @@
+"""What all tests share: a small tokenizer, trained on the spot from a few committed sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SENTENCES = Path(__file__).parent / "data" / "tokenizer_sentences.txt"
+NUM_PIECES = 400
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SentencePiece BPE model of 400 pieces with byte fallback and LLaMA's special ids."""
+    from sentencepiece import SentencePieceTrainer
+
+    prefix = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
+    SentencePieceTrainer.train(
+        input=str(SENTENCES),
+        model_prefix=str(prefix),
+        model_type="bpe",
+        vocab_size=NUM_PIECES,
+        byte_fallback=True,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        split_digits=True,
+        minloglevel=2,
+    )
+    return prefix.with_suffix(".model")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_file: Path) -> LlamaTokenizer:
+    """The tokenizer of `tokenizer_file`, with all modalities."""
+    return LlamaTokenizer(tokenizer_file)
+
+
+def shared_data(*parts: str) -> Path:
+    """A file of the development data beside the repository; skips the test where it is not there."""
+    path = REPOSITORY.parent / "shared" / "data" / Path(*parts)
+    if not path.is_file():
+        pytest.skip(f"{'/'.join(parts)} is not beside this repository")
+    return path
