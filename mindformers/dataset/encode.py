@@ -17,6 +17,7 @@ import numpy as np
 
 from mindformers.dataset.example import BadRow, Example
 from mindformers.dataset.templates import Template
+from mindformers.modalities import split_spans
 from mindformers.tools.errors import InputError
 
 IGNORE_ID = -100
@@ -77,7 +78,7 @@ def encode_example(
         reason = template.why_not(example.turns)
         encoded = _encode_turns(example, template, tokenizer) if reason is None else None
     except InputError as error:
-        reason = error.line()
+        reason = _why_not_encodable(example, error)
     if reason is None and seq_length is not None:
         reason = _truncate(encoded, seq_length + 1)
     return encoded if reason is None else BadRow(example.file, example.line, reason)
@@ -92,12 +93,22 @@ def pad_record(
     return record
 
 
+def _why_not_encodable(example: Example, error: InputError) -> str:
+    """The reason with the position in what the user wrote: the rendered text has the template's words in front."""
+    for number, turn in enumerate(example.turns, 1):
+        for text in (turn.text, turn.input):
+            try:
+                split_spans(text)
+            except InputError as found:
+                return f"turn {number} ({turn.role}): {found.what}: {found.got}"
+    return f"{error.what}: {error.got}"
+
+
 def _encode_raw(example: Example, tokenizer: Tokenizer) -> Encoded:
     ids = tokenizer.encode(example.text, add_special_tokens=example.is_start)
     if example.is_end:
         ids.append(tokenizer.eos_token_id)
-    is_window = not (example.is_start and example.is_end)
-    return _encoded(ids, ids, may_split=not is_window)
+    return _encoded(ids, ids, example.may_split)
 
 
 def _encode_turns(example: Example, template: Template, tokenizer: Tokenizer) -> Encoded:

@@ -33,6 +33,7 @@ class Example:
         file: the source file.
         line: the line in it, from 1; 0 where it is not known.
         is_start, is_end: whether the raw text begins and ends here, or is a window of a longer sequence.
+        may_split: whether a raw text may be cut anywhere and go on in the next record; a molecule may not.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -41,6 +42,7 @@ class Example:
     line: int = 0
     is_start: bool = True
     is_end: bool = True
+    may_split: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,16 @@ def test_an_answer_that_is_cut_away_is_a_bad_row(tokenizer: LlamaTokenizer) -> N
 @pytest.mark.parametrize(
     "turns, name, reason",
     [
-        ((Turn(HUMAN, "<molecule>CJ</molecule>"), Turn(GPT, "a")), "vicuna", "'J' is not in the alphabet"),
-        ((Turn(HUMAN, "q"), Turn(GPT, "<dna>AC")), "vicuna", "has no partner"),
+        (
+            (Turn(HUMAN, "<molecule>CJ</molecule>"), Turn(GPT, "a")),
+            "vicuna",
+            "turn 1 (human): molecule at character 11: 'J' is not in the alphabet",
+        ),
+        (
+            (Turn(HUMAN, "q"), Turn(GPT, "<dna>AC")),
+            "vicuna",
+            "turn 2 (gpt): tag '<dna>' at character 0: has no partner",
+        ),
         ((Turn(HUMAN, "q"), Turn(GPT, "")), "vicuna", "turn 2 (gpt) is empty"),
         ((Turn(HUMAN, "q"),), "vicuna", "the last turn is from 'human'"),
         (TWO, "alpaca", "2 rounds, but this template has 1"),
@@ -107,6 +115,11 @@ def test_raw_text_is_learnt_whole(tokenizer: LlamaTokenizer) -> None:
     encoded = encode_example(Example(text=text), get_template("plain"), tokenizer, 4)
     assert list(encoded.ids) == [*tokenizer.encode(text), EOS] == list(encoded.labels)
     assert encoded.may_split and not encoded.is_truncated
+
+
+def test_raw_text_with_a_wrong_character_is_a_bad_row(tokenizer: LlamaTokenizer) -> None:
+    result = encode_example(Example(text="a <dna>AX</dna>", file="f", line=2), get_template("plain"), tokenizer)
+    assert result == BadRow("f", 2, "nucleotide at character 8: 'X' is not in the alphabet")
 
 
 def test_windows_of_a_sequence_begin_and_end_where_the_sequence_does(tokenizer: LlamaTokenizer) -> None:

@@ -96,6 +96,11 @@ def test_a_written_end_token_is_the_token_and_begins_anew(tokenizer: LlamaTokeni
     assert tokenizer.decode(tokenizer.encode("a</s> b</s><dna>A</dna></s>c")) == "<s>a</s> b</s>A</s>c"
 
 
+def test_texts_of_one_record_are_printed_as_each_alone(tokenizer: LlamaTokenizer) -> None:
+    ids = [*tokenizer.encode("cell"), 2, *tokenizer.encode("ion"), 2]
+    assert tokenizer.decode(ids) == "<s>cell</s><s>ion</s>"
+
+
 def test_a_continuation_has_neither_begin_token_nor_blank(tokenizer: LlamaTokenizer) -> None:
     whole = tokenizer.encode("The molecule is toxic")
     assert tokenizer.encode("The molecule") + tokenizer.encode(" is toxic", is_continuation=True) == whole

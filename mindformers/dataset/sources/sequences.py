@@ -52,7 +52,7 @@ class SequenceSource(Source):
                 continue
             tag = self.modality.tag_for(part)
             is_end = start + window >= len(sequence)
-            yield Example((), f"<{tag}>{part}</{tag}>", str(path), line, start == 0, is_end)
+            yield Example((), f"<{tag}>{part}</{tag}>", str(path), line, start == 0, is_end, may_split=False)
 
     def _wrong_character(self, part: str, start: int) -> str:
         place = next(i for i, character in enumerate(part) if character not in self._alphabet)

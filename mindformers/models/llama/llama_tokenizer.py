@@ -169,7 +169,7 @@ class LlamaTokenizer:
                 parts.append(self._pieces.decode(run, is_first))
             elif modality is None:
                 parts += [self._pieces.piece(index) for index in run]
-                is_first = is_first or run[-1] == self.eos_token_id
+                is_first = is_first or run[-1] in (self.bos_token_id, self.eos_token_id)
                 continue
             else:
                 sequence = "".join([self.modality_vocabulary.characters[i - self.num_text_tokens] for i in run])
