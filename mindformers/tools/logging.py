@@ -11,11 +11,15 @@ _ROOT = "mindformers"
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class _Terminal(logging.StreamHandler):
+    """The one handler of the terminal, told from those that a test runner adds."""
+
+
 def get_logger(name: str) -> logging.Logger:
     """The logger of a module; pass `__name__`."""
     root = logging.getLogger(_ROOT)
-    if not root.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+    if not any(isinstance(handler, _Terminal) for handler in root.handlers):
+        handler = _Terminal(sys.stderr)
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
         root.addHandler(handler)
         root.setLevel(os.environ.get("MF_LOG_LEVEL", "INFO").upper())

@@ -71,12 +71,14 @@ class ProcessorConfig:
 
     Args:
         type: name of the registered processor class.
+        template: how conversations were written in training, and so how questions are put to the model.
         return_tensors: `ms` for MindSpore tensors, `np` for arrays.
         template: how a question becomes a prompt; the one that the training data was made with.
         tokenizer: see `TokenizerConfig`.
     """
 
     type: str = "LlamaProcessor"
+    template: str = "vicuna"
     template: str = "vicuna"
     return_tensors: str | None = None
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
