@@ -50,20 +50,21 @@ class AdamW(nn.Cell):
         return Tensor(np.asarray([self.beta1**step, self.beta2**step], np.float32))
 
     def construct(self, gradients: tuple[Tensor, ...], lr: Tensor, powers: Tensor, factor: Tensor) -> Tensor:
+        uncorrected_eps = self.eps * ops.sqrt(1.0 - powers[1])
         for i in range(self.count):
             gradient = ops.cast(gradients[i], ms.float32) * factor
             if self.is_float32[i]:
-                self.update_fused(i, gradient, lr, powers)
+                self.update_fused(i, gradient, lr, powers, uncorrected_eps)
             else:
                 self.update_half(i, gradient, lr, powers)
         return factor
 
-    def update_fused(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor) -> None:
-        """One weight in float32, by the device's operator."""
+    def update_fused(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor, eps: Tensor) -> None:
+        """One weight in float32, by the device's operator, which adds its eps to sqrt(v) before the correction."""
         if self.decays[i] > 0:
             ops.assign(self.weights[i], self.weights[i] * (1.0 - lr * self.decays[i]))
         state = (self.weights[i], self.first[i], self.second[i])
-        self.adam(*state, powers[0], powers[1], lr, self.beta1, self.beta2, self.eps, gradient)
+        self.adam(*state, powers[0], powers[1], lr, self.beta1, self.beta2, eps, gradient)
 
     def update_half(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor) -> None:
         """One weight in half precision: the same equation in float32, rounded once at the end."""
