@@ -1,0 +1,152 @@
+"""One engine, the same answer whatever the batch, the cache or the padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mindformers.generation import Engine, GenerationOptions
+from mindformers.generation.engine import bucket
+from mindformers.tools.errors import InputError
+from tests.models.tiny import tiny_net
+
+PROMPTS = [[1, 17, 40, 99, 5], [1, 3], [1, *range(60, 76)], [1, 9, 9, 9, 35, 36, 37]]
+NEW_TOKENS = 20
+SEQ_LENGTH = 48
+NO_TOKEN = -1
+GREEDY = GenerationOptions(max_new_tokens=NEW_TOKENS)
+SAMPLED = GenerationOptions(max_new_tokens=NEW_TOKENS, do_sample=True, temperature=1.5, top_k=20, top_p=0.95, seed=11)
+BOTH = pytest.mark.parametrize("options", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    """Never stops by itself: no token ends a sequence."""
+    net = tiny_net(seq_length=SEQ_LENGTH)
+    net.config.eos_token_id = NO_TOKEN
+    return Engine(net)
+
+
+@pytest.fixture(scope="module")
+def uncached(engine: Engine) -> Engine:
+    return Engine(engine.net, use_cache=False)
+
+
+@pytest.fixture(scope="module")
+def together(engine: Engine) -> dict[bool, list[list[int]]]:
+    """Answers to all prompts in one batch, greedy and sampled."""
+    return {options.do_sample: engine.generate(PROMPTS, options) for options in (GREEDY, SAMPLED)}
+
+
+@contextmanager
+def ending_at(engine: Engine, token: int) -> Iterator[None]:
+    engine.config.eos_token_id = token
+    yield
+    engine.config.eos_token_id = NO_TOKEN
+
+
+def test_answers_are_no_trivial_ones(together: dict[bool, list[list[int]]]) -> None:
+    for answers in together.values():
+        assert [len(answer) for answer in answers] == [NEW_TOKENS] * len(PROMPTS)
+        assert len({tuple(answer) for answer in answers}) == len(PROMPTS)
+    assert together[True] != together[False]
+    assert len({token for answer in together[True] for token in answer}) > 15
+
+
+@BOTH
+def test_a_prompt_has_the_same_answer_alone(
+    engine: Engine, options: GenerationOptions, together: dict[bool, list[list[int]]]
+) -> None:
+    for place, prompt in enumerate(PROMPTS):
+        assert engine.generate([prompt], options, first_index=place) == [together[options.do_sample][place]]
+
+
+@BOTH
+def test_a_batch_may_be_filled_up(
+    engine: Engine, options: GenerationOptions, together: dict[bool, list[list[int]]]
+) -> None:
+    found = engine.generate(PROMPTS[2:], options, first_index=2, batch_size=len(PROMPTS))
+    assert found == together[options.do_sample][2:]
+
+
+@BOTH
+def test_the_cache_changes_nothing(
+    uncached: Engine, options: GenerationOptions, together: dict[bool, list[list[int]]]
+) -> None:
+    assert uncached.generate(PROMPTS, options) == together[options.do_sample]
+
+
+def test_another_seed_gives_another_answer(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    settings = {**vars(SAMPLED), "seed": SAMPLED.seed + 1}
+    assert engine.generate(PROMPTS, GenerationOptions(**settings)) != together[True]
+    assert engine.generate(PROMPTS, SAMPLED) == together[True]
+
+
+def test_an_answer_ends_before_the_end_of_sequence(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    whole = together[True]
+    end = whole[0][5]
+    with ending_at(engine, end):
+        found = engine.generate(PROMPTS, SAMPLED)
+    wanted = [answer[: answer.index(end)] if end in answer else answer for answer in whole]
+    assert found == wanted
+    assert len(found[0]) <= 5
+    assert any(len(answer) == NEW_TOKENS for answer in found)  # rows that go on while another has stopped
+
+
+def test_an_answer_may_be_empty(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    with ending_at(engine, together[False][1][0]):
+        assert engine.generate([PROMPTS[1]], GREEDY, first_index=1) == [[]]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_an_answer_has_at_most_so_many_tokens(
+    engine: Engine, count: int, together: dict[bool, list[list[int]]]
+) -> None:
+    found = engine.generate(PROMPTS, GenerationOptions(max_new_tokens=count))
+    assert found == [answer[:count] for answer in together[False]]
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_an_answer_ends_with_the_models_length(engine: Engine, uncached: Engine, use_cache: bool) -> None:
+    long = [1, *range(2, SEQ_LENGTH - 1)]
+    prompts = [long, long[:-3], PROMPTS[0], PROMPTS[1]]
+    one = engine if use_cache else uncached
+    found = one.generate(prompts, GenerationOptions(max_new_tokens=500))
+    assert [len(answer) for answer in found] == [SEQ_LENGTH - len(prompt) for prompt in prompts]
+
+
+def test_a_penalty_on_repetition_reaches_the_engine(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    found = engine.generate(PROMPTS, GenerationOptions(max_new_tokens=NEW_TOKENS, repetition_penalty=1e6))
+    for prompt, answer, plain in zip(PROMPTS, found, together[False], strict=True):
+        assert len({*prompt, *answer}) == len(set(prompt)) + NEW_TOKENS  # nothing occurs twice
+        assert answer != plain
+
+
+def test_a_prompt_that_is_too_long_is_refused_by_its_number(engine: Engine) -> None:
+    with pytest.raises(InputError, match=r"prompt 6: 48 tokens; expected at most 47 \(seq_length - 1\)"):
+        engine.generate([[1], [1] * SEQ_LENGTH], GREEDY, first_index=4)
+
+
+def test_an_empty_prompt_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="prompt 2: no tokens"):
+        engine.generate([[1], []], GREEDY)
+
+
+def test_buckets_grow_by_halves_and_thirds() -> None:
+    sizes = [bucket(length, 10_000) for length in range(1, 200)]
+    assert sorted(set(sizes)) == [16, 24, 32, 48, 64, 96, 128, 192, 256]
+    assert all(size >= length for length, size in enumerate(sizes, start=1))
+    assert bucket(30, 31) == 31
+
+
+def test_graphs_of_the_last_shapes_are_kept(engine: Engine) -> None:
+    one = Engine(engine.net)
+    shapes: list[Any] = [(1, 16), (1, 24), (1, 32), (1, 48), (2, 16)]
+    first = one._steps_for(*shapes[0])
+    assert one._steps_for(*shapes[0]) is first
+    for shape in shapes[1:]:
+        one._steps_for(*shape)
+    assert list(one._steps) == shapes[1:]

@@ -1,0 +1,112 @@
+"""The next token by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mindformers.generation import GenerationOptions
+from mindformers.generation.sampling import Sampler, candidates
+from mindformers.tools.errors import InputError
+
+SHARES = np.asarray([0.1, 0.4, 0.05, 0.25, 0.2])  # most likely first: 1 3 4 0 2
+LOGITS = np.log(SHARES).astype(np.float32) + 3  # a constant changes nothing
+
+
+def sampler(rows: int = 1, prompts: list[list[int]] | None = None, **options: Any) -> Sampler:
+    return Sampler(GenerationOptions(**options), prompts or [[]] * rows, list(range(rows)))
+
+
+def test_without_limits_every_token_is_a_candidate() -> None:
+    order, shares = candidates(LOGITS, GenerationOptions())
+    assert order.tolist() == [1, 3, 4, 0, 2]
+    np.testing.assert_allclose(shares, [0.4, 0.25, 0.2, 0.1, 0.05], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("k", "kept"), [(1, [1]), (2, [1, 3]), (4, [1, 3, 4, 0]), (99, [1, 3, 4, 0, 2])])
+def test_top_k_keeps_the_k_most_likely(k: int, kept: list[int]) -> None:
+    order, shares = candidates(LOGITS, GenerationOptions(top_k=k))
+    assert order.tolist() == kept
+    np.testing.assert_allclose(shares, SHARES[kept] / SHARES[kept].sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("p", "kept"), [(0.01, [1]), (0.39, [1]), (0.41, [1, 3]), (0.66, [1, 3, 4]), (0.84, [1, 3, 4]), (0.9, [1, 3, 4, 0])]
+)
+def test_top_p_keeps_the_fewest_that_reach_p(p: float, kept: list[int]) -> None:
+    assert candidates(LOGITS, GenerationOptions(top_p=p))[0].tolist() == kept
+
+
+def test_top_p_counts_within_top_k() -> None:
+    # of the first two, 0.4 and 0.25, the first has 0.615
+    assert candidates(LOGITS, GenerationOptions(top_k=2, top_p=0.61))[0].tolist() == [1]
+    assert candidates(LOGITS, GenerationOptions(top_k=2, top_p=0.62))[0].tolist() == [1, 3]
+
+
+def test_temperature_sharpens_and_evens() -> None:
+    sharp, even = (candidates(LOGITS, GenerationOptions(temperature=t))[1] for t in (0.5, 2.0))
+    np.testing.assert_allclose(sharp, np.sort(SHARES**2)[::-1] / (SHARES**2).sum(), rtol=1e-6)
+    np.testing.assert_allclose(even, np.sort(SHARES**0.5)[::-1] / (SHARES**0.5).sum(), rtol=1e-6)
+
+
+def test_equal_logits_are_ordered_by_id() -> None:
+    assert candidates(np.zeros(4, np.float32), GenerationOptions(top_k=2))[0].tolist() == [0, 1]
+
+
+def test_greedy_takes_the_most_likely_of_every_row() -> None:
+    assert sampler(2).choose(np.stack([LOGITS, -LOGITS])).tolist() == [1, 2]
+
+
+def test_draws_follow_the_probabilities() -> None:
+    drawing = sampler(do_sample=True, top_p=0.7)  # 1, 3 and 4 with 0.4, 0.25 and 0.2 of 0.85
+    counts = np.bincount([drawing.choose(LOGITS[None])[0] for _ in range(4000)], minlength=5)
+    assert counts[[0, 2]].tolist() == [0, 0]
+    np.testing.assert_allclose(counts[[1, 3, 4]] / 4000, np.asarray([0.4, 0.25, 0.2]) / 0.85, atol=0.03)
+
+
+def draws(seed: int, index: int, count: int = 30) -> list[int]:
+    one = Sampler(GenerationOptions(do_sample=True, seed=seed), [[]], [index])
+    return [int(one.choose(LOGITS[None])[0]) for _ in range(count)]
+
+
+def test_draws_follow_from_the_seed_and_the_place_in_the_input() -> None:
+    assert draws(3, 7) == draws(3, 7)
+    assert draws(3, 7) != draws(4, 7)
+    assert draws(3, 7) != draws(3, 8)
+    batch = Sampler(GenerationOptions(do_sample=True, seed=3), [[], []], [7, 8])
+    found = [batch.choose(np.stack([LOGITS, LOGITS])).tolist() for _ in range(30)]
+    assert [list(column) for column in zip(*found, strict=True)] == [draws(3, 7), draws(3, 8)]
+
+
+def test_repeating_is_made_less_likely_on_both_sides_of_zero() -> None:
+    logits = np.asarray([[2.0, 1.9, -1.0, -1.9]], np.float32)
+    choosing = sampler(prompts=[[0]], repetition_penalty=2.0)
+    # token 0 was in the prompt: 2.0 / 2 = 1.0, so 1 wins; then 1.9 / 2 = 0.95, so 0 wins, and so on
+    assert [int(choosing.choose(logits)[0]) for _ in range(3)] == [1, 0, 0]
+    below = sampler(prompts=[[0]], repetition_penalty=2.0)
+    assert below.choose(np.asarray([[-1.0, -1.9, -3.0]], np.float32)).tolist() == [1]  # -1.0 * 2 = -2.0
+
+
+def test_a_penalty_of_one_changes_nothing_and_the_logits_stay_as_they_were() -> None:
+    logits = LOGITS[None].copy()
+    assert sampler(prompts=[[1]]).choose(logits).tolist() == [1]
+    sampler(prompts=[[1]], repetition_penalty=9.0).choose(logits)
+    assert np.array_equal(logits, LOGITS[None])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_new_tokens", 0),
+        ("temperature", 0.0),
+        ("top_k", -1),
+        ("top_p", 0.0),
+        ("top_p", 1.5),
+        ("repetition_penalty", 0.0),
+    ],
+)
+def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"^{name}: {value}; expected"):
+        GenerationOptions(**{name: value})
