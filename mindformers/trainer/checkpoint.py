@@ -26,6 +26,7 @@ _TRAINING_ENTRIES = re.compile(
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|random_op|dataset_position|__.*__)"
 )
 _MOST_NAMES = 5
+_ANEW = "pass --resume_training False to start anew from these weights"
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[s
         The run's progress as it was saved.
 
     Raises:
-        InputError: there is no state beside the checkpoint, or it does not fit.
+        InputError: there is no state beside the checkpoint, or it is damaged or does not fit.
     """
     path = checkpoint.with_name(checkpoint.name.removesuffix(".safetensors") + STATE_SUFFIX)
     if not path.is_file():
@@ -184,20 +185,26 @@ def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[s
             "resume_training",
             f"'{path}' not found",
             "the training state beside the checkpoint",
-            "pass --resume_training False to start anew from these weights",
+            _ANEW,
         )
-    with safe_open(path, framework="np") as file:
-        stored, progress = set(file.keys()), file.metadata()
-        state = list(optimizer_state)
-        if stored != {p.name for p in state}:
-            raise InputError(
-                "resume_training",
-                f"'{path}' holds the state of other weights",
-                f"entries {' and '.join(STATE_PREFIXES)} of this network",
-                "resume with the recipe of that run",
-            )
-        for parameter in state:
-            parameter.set_data(Tensor(file.get_tensor(parameter.name)))
+    state = list(optimizer_state)
+    try:
+        with safe_open(path, framework="np") as file:
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            progress = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError("resume_training", f"'{path}' cannot be read ({error})", "a whole file", _ANEW) from error
+    if "progress" not in progress:
+        raise InputError("resume_training", f"'{path}' says nothing of the run's progress", "a state file", _ANEW)
+    if {name: array.shape for name, array in stored.items()} != {p.name: tuple(p.shape) for p in state}:
+        raise InputError(
+            "resume_training",
+            f"'{path}' holds the state of other weights",
+            f"entries {' and '.join(STATE_PREFIXES)} of this network",
+            "resume with the recipe of that run",
+        )
+    for parameter in state:
+        parameter.set_data(Tensor(stored[parameter.name]))
     return progress
 
 
