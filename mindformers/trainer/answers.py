@@ -28,35 +28,50 @@ class AnswerFile:
         resume: go on behind the whole lines that are there; a last line that was cut off is dropped.
 
     Raises:
-        InputError: the file holds a table of other columns, or the folder cannot be written to.
+        InputError: it is no file of answers, or a table of other columns, and is left as it was; or there is no
+            place for it.
     """
 
     def __init__(self, path: str | Path, columns: Sequence[str], resume: bool = False) -> None:
         self.path, self.columns = Path(path), list(columns)
         self.is_table = self.path.suffix == ".tsv"
         self.header = "\t".join([*self.columns, OUTPUT_COLUMN])
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = self._drop_cut_line(resume)
-        if lines and self.is_table and lines[0] != self.header:
-            raise InputError(f"save_file '{path}'", f"columns {lines[0]!r}", f"{self.header!r}", "choose another file")
+        content = self._content()
+        whole = content[: content.rfind(b"\n") + 1]
+        lines = self._lines_of(whole)
+        if len(whole) < len(content):
+            self._drop_cut_line(len(whole), resume)
+        self._make_folder()
         self.has_header = bool(lines)
         self.num_done = len(lines) - (self.is_table and bool(lines)) if resume else 0
 
-    def _drop_cut_line(self, resume: bool) -> list[str]:
-        if not self.path.is_file():
-            return []
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            if not resume:
-                raise InputError(
-                    f"save_file '{self.path}'",
-                    "its last line is cut off",
-                    "whole lines",
-                    "pass --resume True to go on, or choose another file",
-                )
-            os.truncate(self.path, len(whole))
-        return whole.decode("utf-8").splitlines()
+    def _content(self) -> bytes:
+        if self.path.is_dir():
+            raise self._refusal("is a folder", "a file")
+        return self.path.read_bytes() if self.path.exists() else b""
+
+    def _lines_of(self, whole: bytes) -> list[str]:
+        try:
+            lines = whole.decode("utf-8").split("\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise self._refusal("not UTF-8", "a file of answers") from error
+        if lines and self.is_table and lines[0] != self.header:
+            raise self._refusal(f"columns {lines[0]!r}", f"{self.header!r}")
+        return lines
+
+    def _drop_cut_line(self, length: int, resume: bool) -> None:
+        if not resume:
+            raise self._refusal("its last line is cut off", "whole lines", "pass --resume True to go on, or ")
+        os.truncate(self.path, length)
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refusal(f"no folder can be made for it ({error.strerror})", "a place to write to") from error
+
+    def _refusal(self, got: str, expected: str, instead: str = "") -> InputError:
+        return InputError(f"save_file '{self.path}'", got, expected, f"{instead}choose another file")
 
     def add(self, rows: Sequence[tuple[dict[str, str], str]]) -> None:
         """Append answers, each with its prompt's columns; they are on the disk when this returns."""
