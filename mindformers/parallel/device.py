@@ -19,7 +19,8 @@ def use_device(recipe: Recipe) -> None:
     context = recipe.context
     try:
         ms.set_context(mode=ms.GRAPH_MODE if context.mode == 0 else ms.PYNATIVE_MODE)
-        ms.set_device(context.device_target, context.device_id if context.device_target != "CPU" else 0)
+        if not _is_on_cpu(context.device_target):
+            ms.set_device(context.device_target, context.device_id if context.device_target != "CPU" else 0)
         if context.max_device_memory and context.device_target != "CPU":
             ms.set_context(max_device_memory=context.max_device_memory)
     except (RuntimeError, ValueError, TypeError) as error:
@@ -30,6 +31,11 @@ def use_device(recipe: Recipe) -> None:
             "pass --device_target CPU to run without an accelerator",
         ) from error
     ms.set_seed(recipe.seed)
+
+
+def _is_on_cpu(wanted: str) -> bool:
+    """Whether the CPU is wanted and already in use: MindSpore refuses to set a device again after any operator ran."""
+    return wanted == "CPU" and ms.get_context("device_target") == "CPU"
 
 
 def rank() -> int:
