@@ -16,6 +16,7 @@ from mindformers.dataset.mindrecord_writer import write_records
 SEQ_LENGTH, BATCH_SIZE, NUM_ROWS, EPOCHS = 12, 4, 18, 2  # four whole batches an epoch, and two rows left over
 NUM_TEXT_TOKENS, VOCAB_SIZE = 30, 128
 IGNORED = -100
+PEAK_RATE, END_RATE = 0.1, 0.01
 MODEL = {
     "type": "LlamaConfig",
     "seq_length": SEQ_LENGTH,
@@ -41,8 +42,8 @@ def recipe_content(folder: Path) -> dict[str, Any]:
         "optimizer": {"type": "AdamW", "weight_decay": 0.01},
         "lr_schedule": {
             "type": "CosineWithWarmUpLR",
-            "learning_rate": 0.02,
-            "lr_end": 0.002,
+            "learning_rate": PEAK_RATE,
+            "lr_end": END_RATE,
             "warmup_steps": 2,
         },
         "runner_wrapper": {"scale_sense": 1.0, "use_clip_grad": True, "max_grad_norm": 1.0},
