@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "buffer.h"
+#include "gemm.h"
+#include "layer.h"
+#include "vec.h"
+
+namespace scimind {
+namespace {
+
+void activate(const float* gate, const float* up, int64_t count, float* hidden) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec g = load(gate + i);
+    store(hidden + i, g * sigmoid(g) * load(up + i));
+  }
+  if (i < count) {
+    const Vec g = load_part(gate + i, count - i);
+    store_part(hidden + i, g * sigmoid(g) * load_part(up + i, count - i), count - i);
+  }
+}
+
+// Gate, up and hidden values of one piece; `tokens` are its own.
+void compute_piece(const Layer& layer, const Piece& piece, int64_t expert, const int32_t* tokens, const Neurons& out,
+                   float* scratch) {
+  const int64_t per = layer.per(), d = layer.width, start = piece.first * per + piece.neuron;
+  const float* gate = layer.gate(expert) + piece.neuron * d;
+  const float* up = layer.up(expert) + piece.neuron * d;
+  if (piece.count <= kFewRows) {
+    const float* rows[kFewRows];
+    for (int64_t i = 0; i < piece.count; ++i) rows[i] = layer.x + tokens[i] * d;
+    multiply_few(piece.count, piece.neurons, d, rows, gate, d, false, out.gate + start, per);
+    multiply_few(piece.count, piece.neurons, d, rows, up, d, false, out.up + start, per);
+  } else {
+    int64_t stride;
+    const float* rows = gathered(layer.x, d, tokens, piece.count, 0, d, scratch, &stride);
+    multiply(piece.count, piece.neurons, d, {rows, stride}, {gate, d, true}, false, out.gate + start, per);
+    multiply(piece.count, piece.neurons, d, {rows, stride}, {up, d, true}, false, out.up + start, per);
+  }
+  for (int64_t i = 0; i < piece.count; ++i) {
+    const int64_t row = start + i * per;
+    activate(out.gate + row, out.up + row, piece.neurons, out.hidden + row);
+  }
+}
+
+void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piece>& pieces, const Neurons& out) {
+  int64_t most = 0;
+  for (const Piece& piece : pieces) most = std::max(most, piece.count);
+  const int64_t num_pieces = static_cast<int64_t>(pieces.size());
+#pragma omp parallel
+  {
+    Buffer scratch(most > kFewRows ? most * layer.width : 0);
+#pragma omp for schedule(dynamic)
+    for (int64_t i = 0; i < num_pieces; ++i) {
+      const int32_t* tokens = plan.token_of.data() + pieces[i].first;
+      compute_piece(layer, pieces[i], pieces[i].group % plan.experts, tokens, out, scratch);
+    }
+  }
+}
+
+void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
+  const Term term{hidden, layer.w2, layer.per(), true, layer.neurons};
+  sum_over_experts(layer, plan, &term, 1, y);
+}
+
+float sum_of(const float* values, int64_t count) {
+  Vec sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sums += load(values + i);
+  if (i < count) sums += load_part(values + i, count - i);
+  return total(sums);
+}
+
+// All experts of all tokens [first, first + count): pairs stand at expert * count + (token - first).
+Plan plan_of_all(int64_t first, int64_t count, int64_t experts) {
+  Plan plan{experts, std::vector<int32_t>(count * experts), std::vector<int64_t>(experts + 1)};
+  for (int64_t e = 0; e < experts; ++e) {
+    std::iota(plan.token_of.begin() + e * count, plan.token_of.begin() + (e + 1) * count, static_cast<int32_t>(first));
+    plan.begin_of[e + 1] = (e + 1) * count;
+  }
+  return plan;
+}
+
+// mask[t] for the tokens of one block from the sums of their hidden values.
+void choose_for(const Plan& all, const float* hidden, int64_t per, const int32_t* k, float* mask) {
+  const int64_t experts = all.experts, count = all.count(0), first = all.token_of[0];
+#pragma omp parallel
+  {
+    std::vector<float> scores(experts);
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < count; ++i) {
+      for (int64_t e = 0; e < experts; ++e) scores[e] = sum_of(hidden + (e * count + i) * per, per);
+      choose(scores.data(), experts, k[first + i], mask + (first + i) * experts);
+    }
+  }
+}
+
+// The rows of the selected pairs of one block, out of those of all its pairs.
+void select_rows(const Plan& plan, int64_t block, const Plan& all, const float* from, int64_t per, float* to) {
+  const int64_t count = all.count(0), first = all.token_of[0];
+#pragma omp parallel for schedule(static)
+  for (int64_t e = 0; e < plan.experts; ++e) {
+    const int64_t group = block * plan.experts + e;
+    const int32_t* tokens = plan.tokens(group);
+    for (int64_t i = 0; i < plan.count(group); ++i) {
+      std::copy_n(from + (e * count + tokens[i] - first) * per, per, to + (plan.begin(group) + i) * per);
+    }
+  }
+}
+
+}  // namespace
+
+void forward_selected(const Layer& layer, const Plan& plan, float* keep, float* y) {
+  const int64_t values = plan.pairs() * layer.per();
+  Buffer hidden(values), scratch_up(keep ? 0 : values);
+  const Neurons out = keep ? Neurons{keep, keep + layer.tokens * layer.neurons, hidden}
+                           : Neurons{hidden, scratch_up, hidden};
+  compute_pieces(layer, plan, pieces_of(plan, layer.per(), 0, num_blocks(layer.tokens)), out);
+  down(layer, plan, hidden, y);
+}
+
+void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, float* mask, float* y) {
+  const int64_t experts = layer.experts, per = layer.per();
+  int64_t pairs = 0;
+  for (int64_t t = 0; t < layer.tokens; ++t) pairs += std::clamp<int64_t>(k[t], 0, experts);
+  const int64_t all_values = std::min(layer.tokens, kBlockTokens) * layer.neurons;
+  Buffer all_gate(keep ? all_values : 0), all_up(all_values), all_hidden(all_values), hidden(pairs * per);
+  const Neurons all_out{keep ? all_gate.data() : all_hidden.data(), all_up, all_hidden};
+  Plan plan{experts, {}, {0}};
+  for (int64_t block = 0; block < num_blocks(layer.tokens); ++block) {
+    const int64_t first = block * kBlockTokens, count = std::min(kBlockTokens, layer.tokens - first);
+    const Plan all = plan_of_all(first, count, experts);
+    compute_pieces(layer, all, pieces_of(all, per, 0, 1), all_out);
+    choose_for(all, all_hidden, per, k, mask);
+    plan.add_block(mask, first, first + count);
+    select_rows(plan, block, all, all_hidden, per, hidden);
+    if (keep) {
+      select_rows(plan, block, all, all_gate, per, keep);
+      select_rows(plan, block, all, all_up, per, keep + layer.tokens * layer.neurons);
+    }
+  }
+  down(layer, plan, hidden, y);
+}
+
+}  // namespace scimind

@@ -1,0 +1,62 @@
+// The routed SwiGLU layer: h = silu(x w1^T) * (x w3^T), y = h w2^T, for selected pairs of token and expert only.
+//
+// Results have the same bits in every run: each output element is computed by one task, in an order that follows from
+// the sizes alone, never from the number of threads.
+#pragma once
+
+#include "plan.h"
+
+namespace scimind {
+
+// Intermediate values of pairs, [pairs, per] each.
+struct Neurons {
+  float *gate, *up, *hidden;
+};
+
+// Selection known: y [T, D] from the pairs of `plan`. `keep` [2, T, F] receives gate and up of every pair for the
+// backward pass, each packed at the front of its half; null when there will be none.
+void forward_selected(const Layer& layer, const Plan& plan, float* keep, float* y);
+
+// Selection by activation: every neuron is computed, mask [T, E] receives the k[t] experts of the highest sum.
+void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, float* mask, float* y);
+
+// Gradients of everything but the selection; `keep` as filled by the forward pass of the same plan.
+void backward(const Layer& layer, const Plan& plan, const float* keep, const float* dy, float* dx, float* dw1,
+              float* dw3, float* dw2);
+
+// --- shared by both passes ---
+
+// Rows that are multiplied at once; a task's rows and weights then stay in L2.
+constexpr int64_t kChunkRows = 256;
+
+// Columns of x, y or of a weight that one task owns.
+inline int64_t column_block(int64_t width) { return width >= 2048 ? 256 : 128; }
+
+// One piece of a group: `count` pairs from `first` on, neurons [neuron, neuron + neurons) of its expert.
+struct Piece {
+  int64_t group, first, count, neuron, neurons;
+};
+
+// All groups of blocks [block, end_block), cut into pieces.
+std::vector<Piece> pieces_of(const Plan& plan, int64_t per, int64_t block, int64_t end_block);
+
+// `count` rows of from [., stride] at the given tokens, columns [column, column + width): their place if they stand
+// in a row already, else `scratch`, filled with them.
+const float* gathered(const float* from, int64_t stride, const int32_t* tokens, int64_t count, int64_t column,
+                      int64_t width, float* scratch, int64_t* gathered_stride);
+
+// to[tokens[i], column ...] += rows[i].
+void scatter_add(const float* rows, int64_t count, int64_t width, const int32_t* tokens, float* to, int64_t stride,
+                 int64_t column);
+
+// Products of a pair's values [pairs, per] with the weights of its expert, summed per token into to [T, D].
+struct Term {
+  const float* values;   // [pairs, per]
+  const float* weights;  // of expert 0
+  int64_t expert_offset; // floats from one expert's weights to the next
+  bool transposed;       // weights are [D, ...] instead of [per, D]
+  int64_t stride;
+};
+void sum_over_experts(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, float* to);
+
+}  // namespace scimind
