@@ -5,8 +5,9 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, native_routed_swiglu
 from mindformers.modules.linear import Linear
-from mindformers.modules.router import ActivationRouter
+from mindformers.modules.router import ActivationRouter, LearnedRouter
 
 
 class FeedForward(nn.Cell):
@@ -16,13 +17,17 @@ class FeedForward(nn.Cell):
               |                    * --> h [B, S, F] -- [ x mask of experts ] --w2--> y [B, S, D]
               +-------w3-----------+
 
+    On a CPU the routed layer is one native operator that leaves out what the mask would set to zero; elsewhere, and
+    where it cannot be built, everything is computed and masked. Both give the same result.
+
     Args:
         hidden_size: D.
         intermediate_size: F.
         compute_dtype, param_dtype: types of the products and of the weights.
-        router: gives the mask of experts, or None for the plain layer.
+        router: chooses the experts, from h (`ActivationRouter`) or from x (`LearnedRouter`); None for the plain layer.
 
-    Inputs: x [B, S, D]; k int32 [B, S], experts each token may use (unused without a router).
+    Inputs: x [B, S, D]; k int32 [B, S], experts each token may use, and modality int32 [B, S], the row of the table
+    (a plain layer needs neither, `ActivationRouter` no modality).
     """
 
     def __init__(
@@ -31,23 +36,44 @@ class FeedForward(nn.Cell):
         intermediate_size: int,
         compute_dtype: ms.Type,
         param_dtype: ms.Type,
-        router: ActivationRouter | None = None,
+        router: ActivationRouter | LearnedRouter | None = None,
     ) -> None:
         super().__init__()
         self.w1 = Linear(hidden_size, intermediate_size, compute_dtype, param_dtype)
         self.w3 = Linear(hidden_size, intermediate_size, compute_dtype, param_dtype)
         self.w2 = Linear(intermediate_size, hidden_size, compute_dtype, param_dtype)
         self.router = router
+        self.is_learned = isinstance(router, LearnedRouter)
+        self.native = self.native_form(compute_dtype, param_dtype)
 
-    def construct(self, x: Tensor, k: Tensor | None = None) -> Tensor:
-        h = ops.silu(self.w1(x)) * self.w3(x)
-        if self.router is not None:
-            h = self.keep_experts(h, k)
-        return self.w2(h)
+    def native_form(self, compute_dtype: ms.Type, param_dtype: ms.Type) -> nn.Cell | None:
+        """The one place that chooses between the native operator and the masked form."""
+        if self.router is None or compute_dtype != ms.float32 or param_dtype != ms.float32:
+            return None
+        if (
+            self.is_learned and self.router.is_trained
+        ):  # its gradient goes through the mask, which only is there if masked
+            return None
+        routing = LEARNED if self.is_learned else ACTIVATION
+        return native_routed_swiglu(self.router.choose.num_experts, routing)
 
-    def keep_experts(self, h: Tensor, k: Tensor) -> Tensor:
-        """h with the neurons of all but the chosen experts set to zero."""
-        rows = h.reshape(-1, h.shape[-1])
-        mask = self.router(rows, k.reshape(-1, 1))
-        groups = rows.reshape(rows.shape[0], mask.shape[1], -1) * mask.expand_dims(-1)
-        return groups.reshape(h.shape)
+    def construct(self, x: Tensor, k: Tensor | None = None, modality: Tensor | None = None) -> Tensor:
+        if self.router is None:
+            return self.w2(self.activations(x))
+        rows, k = x.reshape(-1, x.shape[-1]), k.reshape(-1, 1)
+        if self.native is not None:
+            choice = self.router(rows, k, modality.reshape(-1)) if self.is_learned else k.reshape(-1)
+            return self.native(rows, choice, self.w1.weight, self.w3.weight, self.w2.weight).reshape(x.shape)
+        h = self.activations(rows)
+        mask = self.router(rows, k, modality.reshape(-1)) if self.is_learned else self.router(h, k)
+        return self.w2(keep_experts(h, mask)).reshape(x.shape)
+
+    def activations(self, x: Tensor) -> Tensor:
+        """h [..., F] of x [..., D], nothing masked."""
+        return ops.silu(self.w1(x)) * self.w3(x)
+
+
+def keep_experts(h: Tensor, mask: Tensor) -> Tensor:
+    """h [T, F] with the neurons of all but the chosen experts of mask [T, E] set to zero."""
+    groups = h.reshape(h.shape[0], mask.shape[1], -1) * ops.cast(mask, h.dtype).expand_dims(-1)
+    return groups.reshape(h.shape)

@@ -6,14 +6,39 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from mindformers.modules.linear import empty_parameter
+
+
+class TopExperts(nn.Cell):
+    """The k highest scores of a row; of equal scores the expert with the lower number wins, so exactly k are kept.
+
+    Args:
+        num_experts: E.
+
+    Inputs: scores float32 [T, E], k int32 [T, 1]. Returns: float32 [T, E], 1 is kept.
+    """
+
+    def __init__(self, num_experts: int) -> None:
+        super().__init__()
+        self.num_experts = num_experts
+        self.lower = Tensor(np.triu(np.ones((num_experts, num_experts), np.float32)))
+        self.top = ops.TopK(sorted=True)
+
+    def construct(self, scores: Tensor, k: Tensor) -> Tensor:
+        ranked, _ = self.top(scores, self.num_experts)
+        threshold = ops.gather_elements(ranked, 1, k - 1)
+        above = ops.cast(scores > threshold, ms.float32)
+        level = ops.cast(scores == threshold, ms.float32)
+        free = ops.cast(k, ms.float32) - above.sum(-1, keepdims=True)
+        return above + level * ops.cast(ops.matmul(level, self.lower) <= free, ms.float32)
+
 
 class ActivationRouter(nn.Cell):
-    """The k experts with the highest activation sum.
+    """The k experts with the highest activation sum: exact, and known only when all of h is computed.
 
         h [T, F] -> sum per expert [T, E] -> the k largest are 1, the others 0
 
-    An expert's score is the signed sum of its neurons' activations; no gradient flows through the choice. Of equal
-    scores the expert with the lower number wins, so that exactly k are kept.
+    An expert's score is the signed sum of its neurons' activations; no gradient flows through the choice.
 
     Args:
         num_experts: E.
@@ -25,18 +50,56 @@ class ActivationRouter(nn.Cell):
     def __init__(self, num_experts: int) -> None:
         super().__init__()
         self.num_experts = num_experts
-        self.lower = Tensor(np.triu(np.ones((num_experts, num_experts), np.float32)))
-        self.top = ops.TopK(sorted=True)
+        self.choose = TopExperts(num_experts)
 
     def construct(self, h: Tensor, k: Tensor) -> Tensor:
-        groups = ops.stop_gradient(h).reshape(h.shape[0], self.num_experts, -1)
-        return ops.stop_gradient(ops.cast(self.choose(ops.cast(groups, ms.float32).sum(-1), k), h.dtype))
+        return ops.stop_gradient(ops.cast(self.choose(self.scores(h), k), h.dtype))
 
-    def choose(self, scores: Tensor, k: Tensor) -> Tensor:
-        """1.0 for exactly the k highest of scores [T, E], else 0.0."""
-        ranked, _ = self.top(scores, self.num_experts)
-        threshold = ops.gather_elements(ranked, 1, k - 1)
-        above = ops.cast(scores > threshold, ms.float32)
-        level = ops.cast(scores == threshold, ms.float32)
-        free = ops.cast(k, ms.float32) - above.sum(-1, keepdims=True)
-        return above + level * ops.cast(ops.matmul(level, self.lower) <= free, ms.float32)
+    def scores(self, h: Tensor) -> Tensor:
+        """float32 [T, E]: the sum of each expert's activations."""
+        groups = ops.stop_gradient(h).reshape(h.shape[0], self.num_experts, -1)
+        return ops.cast(groups, ms.float32).sum(-1)
+
+
+class LearnedRouter(nn.Cell):
+    """Predicts from the feed-forward's input which experts matter, before anything of them is computed.
+
+        x [T, D] -> W_m x + b_m, m the token's modality -> the k largest are 1, the others 0
+
+    Every modality has a small projection of its own: what is a good sign of an expert in a molecule is none in text.
+    Trained by `tune_routers` towards the choice of `ActivationRouter`. With `is_trained` the gradient of a kept
+    expert's contribution reaches the projection (straight through the choice); otherwise none does.
+
+    Args:
+        num_experts: E.
+        hidden_size: D.
+        num_modalities: M.
+        is_trained: whether the projection learns with the model.
+
+    Inputs: x [T, D]; k int32 [T, 1]; modality int32 [T], the row of the table. Returns: float mask [T, E] in x's type.
+    """
+
+    def __init__(self, num_experts: int, hidden_size: int, num_modalities: int, is_trained: bool = False) -> None:
+        super().__init__()
+        self.shape, self.is_trained = (num_modalities, num_experts), is_trained
+        rows = num_modalities * num_experts
+        self.weight = empty_parameter((rows, hidden_size), ms.float32, "weight", requires_grad=is_trained)
+        self.bias = empty_parameter((rows,), ms.float32, "bias", requires_grad=is_trained)
+        self.choose = TopExperts(num_experts)
+        self.multiply = ops.MatMul(transpose_b=True)
+        self.members = Tensor(np.eye(num_modalities, dtype=np.float32))
+        self.gather = ops.Gather()
+
+    def construct(self, x: Tensor, k: Tensor, modality: Tensor) -> Tensor:
+        scores = self.scores(x, modality)
+        mask = ops.stop_gradient(self.choose(scores, k))
+        if self.is_trained:
+            likely = ops.sigmoid(scores)
+            mask = mask * (1.0 + likely - ops.stop_gradient(likely))
+        return ops.cast(mask, x.dtype)
+
+    def scores(self, x: Tensor, modality: Tensor) -> Tensor:
+        """float32 [T, E]: logits of each expert being among the chosen."""
+        everyone = self.multiply(ops.cast(x, ms.float32), self.weight) + self.bias
+        own = self.gather(self.members, modality, 0).expand_dims(-1)
+        return (everyone.reshape((x.shape[0], *self.shape)) * own).sum(1)

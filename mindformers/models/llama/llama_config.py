@@ -14,7 +14,7 @@ from mindformers.modalities.vocabulary import SEQUENCE_MODALITIES, ModalityVocab
 from mindformers.tools.errors import InputError, unknown_name
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
-ROUTINGS = ("none", "activation")
+ROUTINGS = ("none", "activation", "learned")
 
 
 @dataclass
@@ -23,15 +23,18 @@ class ExpertsConfig:
 
     Args:
         num_experts: E, equal parts of the F neurons.
-        routing: `none` computes every expert, `activation` keeps the k with the highest activation sum.
+        routing: `none` computes every expert, `activation` keeps the k with the highest activation sum, `learned` the
+            k that a small projection of the layer's input names, and nothing of the others is computed.
         top_k: experts a token of each modality may use; a modality left out has its default.
         modalities: the modalities that have tokens of their own, in the table's order.
+        train_router: whether the projections of `learned` are trained with the model; else they stay as tuned.
     """
 
     num_experts: int = 16
     routing: str = "activation"
     top_k: dict[str, int] = field(default_factory=dict)
     modalities: list[str] = field(default_factory=lambda: list(SEQUENCE_MODALITIES))
+    train_router: bool = False
 
     def experts_of_rows(self) -> list[int]:
         """k of every row of the table of modalities, in its order."""

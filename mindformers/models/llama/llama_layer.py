@@ -5,12 +5,14 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from mindformers.core.dtype import dtype_named
+from mindformers.kernels.routed_ffn import LEARNED
+from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.modules.attention import Attention
 from mindformers.modules.feed_forward import FeedForward
 from mindformers.modules.kv_cache import KVCache
 from mindformers.modules.norm import RMSNorm
-from mindformers.modules.router import ActivationRouter
+from mindformers.modules.router import ActivationRouter, LearnedRouter
 
 
 class LlamaDecodeLayer(nn.Cell):
@@ -19,7 +21,8 @@ class LlamaDecodeLayer(nn.Cell):
         x ---+-- norm -- attention --+--> h ---+-- norm -- feed-forward --+--> y
              +-----------------------+         +--------------------------+
 
-    Inputs: x [B, S, D]; k int32 [B, S] or None; the rest as `Attention`. Returns: [B, S, D].
+    Inputs: x [B, S, D]; k and modality int32 [B, S] or None, as `FeedForward`; the rest as `Attention`.
+    Returns: [B, S, D].
     """
 
     def __init__(self, config: LlamaConfig) -> None:
@@ -30,21 +33,43 @@ class LlamaDecodeLayer(nn.Cell):
         self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, norm, params)
         self.ffn_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, norm, params)
         self.attention = Attention(config.hidden_size, config.num_heads, config.num_kv_heads, compute, params, softmax)
-        router = ActivationRouter(config.experts.num_experts) if config.is_routed else None
-        self.feed_forward = FeedForward(config.hidden_size, config.ffn_size, compute, params, router)
+        self.feed_forward = FeedForward(config.hidden_size, config.ffn_size, compute, params, router_of(config))
 
     def construct(
         self,
         x: Tensor,
         k: Tensor | None,
+        modality: Tensor | None,
         cos: Tensor,
         sin: Tensor,
         mask: Tensor,
         cache: KVCache | None = None,
         positions: Tensor | None = None,
     ) -> Tensor:
-        h = x + self.attention(self.attention_norm(x), cos, sin, mask, cache, positions)
-        return h + self.feed_forward(self.ffn_norm(h), k)
+        h = self.attended(x, cos, sin, mask, cache, positions)
+        return h + self.feed_forward(self.ffn_norm(h), k, modality)
+
+    def attended(
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        mask: Tensor,
+        cache: KVCache | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """The stream [B, S, D] behind the attention."""
+        return x + self.attention(self.attention_norm(x), cos, sin, mask, cache, positions)
+
+
+def router_of(config: LlamaConfig) -> ActivationRouter | LearnedRouter | None:
+    """A layer's router, as the recipe's `experts` say."""
+    if not config.is_routed:
+        return None
+    experts = config.experts
+    if experts.routing == LEARNED:
+        return LearnedRouter(experts.num_experts, config.hidden_size, len(MODALITIES), experts.train_router)
+    return ActivationRouter(experts.num_experts)
 
 
 def compute_and_param_types(config: LlamaConfig) -> tuple:

@@ -57,14 +57,35 @@ class LlamaModel(nn.Cell):
         self.causal_mask = CausalMask(length, config.pad_token_id)
         self.cached_mask = CachedMask(length)
         self.experts_per_token = Tensor(config.experts_per_token()) if config.is_routed else None
+        self.modality_table = Tensor(config.modality_table()) if config.is_routed else None
         self.gather = ops.Gather()
 
     def construct(self, ids: Tensor, caches: nn.CellList | None = None, positions: Tensor | None = None) -> Tensor:
         cos, sin = self.rotary(ids.shape[1], positions)
-        k = None if self.experts_per_token is None else self.gather(self.experts_per_token, ids, 0)
+        k, modality = self.routed_by(ids)
         mask = self.causal_mask(ids) if positions is None else self.cached_mask(positions, caches[0].shape[2])
         x = self.tok_embeddings(ids)
         for i in range(len(self.layers)):
             cache = None if caches is None else caches[i]
-            x = self.layers[i](x, k, cos, sin, mask, cache, positions)
+            x = self.layers[i](x, k, modality, cos, sin, mask, cache, positions)
         return self.norm_out(x)
+
+    def routed_by(self, ids: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Of every token the number of experts it may use and its modality, int32 [B, S]; None where nothing routes."""
+        if self.experts_per_token is None:
+            return None, None
+        return self.gather(self.experts_per_token, ids, 0), self.gather(self.modality_table, ids, 0)
+
+    def feed_forward_inputs(self, ids: Tensor) -> list[Tensor]:
+        """What every layer's feed-forward reads, [B, S, D] each; ids int32 [B, S]."""
+        cos, sin = self.rotary(ids.shape[1], None)
+        k, modality = self.routed_by(ids)
+        mask = self.causal_mask(ids)
+        x = self.tok_embeddings(ids)
+        inputs = []
+        for i in range(len(self.layers)):
+            h = self.layers[i].attended(x, cos, sin, mask)
+            read = self.layers[i].ffn_norm(h)
+            inputs.append(read)
+            x = h + self.layers[i].feed_forward(read, k, modality)
+        return inputs
