@@ -66,12 +66,12 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     tokenizer = build_tokenizer(recipe)
     config = build_model_config(recipe, tokenizer)
     options = generation_options(recipe, config, flags)
+    batch_size = _predict_batch_size(recipe, config, flags)
     prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
     find_checkpoint(recipe.load_checkpoint)
     _begin(recipe)
     engine = Engine(_network(recipe, config), use_cache=config.use_past)
     file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
-    batch_size = flags.predict_batch_size or recipe.runner_config.batch_size or config.batch_size
     answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
     if file is not None:
         logger.info("%d answers in %s", len(prompts), file.path)
@@ -94,6 +94,14 @@ def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -
         repetition_penalty=chosen("repetition_penalty"),
         seed=recipe.seed,
     )
+
+
+def _predict_batch_size(recipe: Recipe, config: Any, flags: argparse.Namespace) -> int:
+    if flags.predict_batch_size is None:
+        return recipe.runner_config.batch_size or config.batch_size
+    if flags.predict_batch_size < 1:
+        raise InputError("--predict_batch_size", str(flags.predict_batch_size), "1 or more", "correct the value")
+    return flags.predict_batch_size
 
 
 def _begin(recipe: Recipe) -> None:
