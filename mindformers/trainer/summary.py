@@ -26,11 +26,12 @@ def examples_of(path: Path, count: int = _NUM_EXAMPLES) -> list[dict[str, str]]:
     Raises:
         InputError: the file is missing or holds no prediction.
     """
-    lines = existing_file(path, "predictions").read_text(encoding="utf-8").splitlines()
+    lines = existing_file(path, "predictions").read_text(encoding="utf-8").rstrip("\n").split("\n")
     header, rows = lines[0].split("\t"), lines[1:]
     if not rows or OUTPUT_COLUMN not in header:
         raise InputError(f"predictions '{path}'", "no predictions", "a header and rows", "predict first")
-    places = [i * len(rows) // count for i in range(min(count, len(rows)))]
+    count = min(count, len(rows))
+    places = [i * len(rows) // count for i in range(count)]
     return [dict(zip(header, rows[place].split("\t"), strict=False)) for place in places]
 
 
