@@ -6,7 +6,7 @@ from mindformers.experts.files import Experts, read_experts, write_experts
 from mindformers.experts.grouping import apply_order, invert_order, neuron_order
 from mindformers.experts.kmeans import cluster_neurons
 from mindformers.experts.labels import check_labels, random_labels
-from mindformers.experts.patterns import read_patterns
+from mindformers.experts.patterns import read_patterns, read_published
 from mindformers.experts.report import layer_report, table_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "random_labels",
     "read_experts",
     "read_patterns",
+    "read_published",
     "table_of",
     "write_experts",
 ]

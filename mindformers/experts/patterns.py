@@ -1,6 +1,7 @@
 """Import of the published experts: a folder of `patterns_<layer>.npy`, each bool [E, F], 1 = the neuron belongs.
 
-Published beside Xiong et al. 2024 (2024.langmol-1.8) for LLaMA-2-7B: 32 files of [16, 11008].
+Published beside Xiong et al. 2024 (2024.langmol-1.8) for LLaMA-2-7B: 32 files of [16, 11008]. The same partition is
+also handed on as one `.npz` with `labels` [layers, F], which `read_published` takes as well.
 """
 
 from __future__ import annotations
@@ -10,12 +11,31 @@ from pathlib import Path
 
 import numpy as np
 
-from mindformers.experts.files import UNREADABLE
+from mindformers.experts.files import UNREADABLE, Experts, read_experts
 from mindformers.experts.labels import check_labels
 from mindformers.tools.errors import InputError
 
-_NAME = re.compile(r"patterns_(\d+)\.npy")
+_NAME = re.compile(r"patterns_(0|[1-9]\d*)\.npy")
 _FORM = "bool [experts, neurons]"
+
+
+def read_published(
+    path: str | Path, expected_layers: int | None = None, expected_neurons: int | None = None
+) -> Experts:
+    """The published experts from a folder of `patterns_<layer>.npy` or from an `.npz` with `labels`.
+
+    Args:
+        path: the folder or the file.
+        expected_layers, expected_neurons: layers and feed-forward width of the network, where known.
+
+    Raises: InputError as `read_patterns` and `read_experts` do.
+    """
+    path = Path(path)
+    if path.is_file():
+        return read_experts(path, expected_layers, expected_neurons)
+    labels = read_patterns(path, expected_layers, expected_neurons)
+    num_experts = int(labels.max()) + 1
+    return Experts(labels, {"method": "published", "num_experts": num_experts, "seed": None, "source": path.name})
 
 
 def read_patterns(
@@ -44,15 +64,21 @@ def read_patterns(
 def _numbered_files(folder: Path) -> list[Path]:
     """The files in the order of their layers."""
     if not folder.is_dir():
-        raise InputError("patterns_dir", f"'{folder}' is not a folder", "a folder with patterns_0.npy, ...")
+        raise InputError(
+            "patterns_dir", f"'{folder}' is not a folder", "a folder with patterns_0.npy, ...", "check the path"
+        )
     found = {int(match[1]): file for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))}
     if not found:
-        raise InputError("patterns_dir", f"no patterns_*.npy in '{folder}'", "one file a layer, numbered from 0")
-    missing = sorted(set(range(max(found) + 1)) - found.keys())
+        raise InputError(
+            "patterns_dir", f"no patterns_*.npy in '{folder}'", "one file a layer, numbered from 0", "check it"
+        )
+    layers = sorted(found)
+    missing = layers[-1] + 1 - len(layers)
     if missing:
-        got = f"'{folder}' has no patterns_{missing[0]}.npy ({len(missing)} missing below {max(found)})"
+        gap = next(place for place, layer in enumerate(layers) if place != layer)
+        got = f"'{folder}' has no patterns_{gap}.npy ({missing} missing below patterns_{layers[-1]}.npy)"
         raise InputError("patterns_dir", got, "one file a layer, numbered from 0", "add the missing files")
-    return [found[layer] for layer in sorted(found)]
+    return [found[layer] for layer in layers]
 
 
 def _read_pattern(file: Path) -> np.ndarray:
