@@ -15,6 +15,7 @@ from mindformers.config import load_recipe
 from mindformers.experts.files import write_experts
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.models.llama.new_rows import SPREAD, new_rows
+from mindformers.tools.number_types import to_float32
 from mindformers.tools.weight_files import SafetensorsFile
 from mindformers.trainer.build import build_model_config
 from mindformers.trainer.checkpoint import load_weights
@@ -52,23 +53,28 @@ def test_there_and_back_changes_no_bit(variant: dict[str, Any], tmp_path: Path) 
     assert len(list(back.glob("*.safetensors"))) > 2 or "shard" not in variant
 
 
-@pytest.mark.parametrize("variant", [{}, {"tie_word_embeddings": True}, {"rope": "PI"}, {"rope": "NTK"}], ids=str)
+@pytest.mark.parametrize(
+    "variant", [{}, {"tie_word_embeddings": True}, {"rope": "PI"}, {"rope": "NTK"}, {"base": 32000}], ids=str
+)
 def test_the_grown_network_answers_alike_in_both(variant: dict[str, Any], tmp_path: Path, torch_and_hf: Any) -> None:
     torch, transformers = torch_and_hf
     tied = variant.get("tie_word_embeddings", False)
-    save_llama(tmp_path / "theirs", tie_word_embeddings=tied)
+    base = variant.get("base", NUM_PIECES)
+    save_llama(tmp_path / "theirs", tie_word_embeddings=tied, vocab_size=base)
     extend = {"extend_method": variant["rope"], "scaling_factor": 4.0} if "rope" in variant else {}
-    recipe = write_recipe(tmp_path / "r.yaml", tie_word_embeddings=tied, **extend)
+    recipe = write_recipe(
+        tmp_path / "r.yaml", tie_word_embeddings=tied, vocab_size=base + 98, base_vocab_size=base, **extend
+    )
     ours = tmp_path / "o.safetensors"
     convert("--hf_dir", tmp_path / "theirs", "--config", recipe, "--output", ours)
     convert("--checkpoint", ours, "--config", recipe, "--hf_dir", tmp_path / "back")
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "back", attn_implementation="eager").eval()
     net = LlamaForCausalLM(build_model_config(load_recipe(recipe)), seed=None)
     load_weights(net, ours)
-    ids = np.random.default_rng(0).integers(1, NUM_TOKENS, (2, 48))
+    ids = np.random.default_rng(0).integers(1, base + 98, (2, 48))
     with torch.no_grad():
         wanted = theirs(torch.tensor(ids)).logits.numpy()
-    assert wanted.shape == (2, 48, NUM_TOKENS) and wanted.std() > 0.5
+    assert wanted.shape == (2, 48, base + 98) and wanted.std() > 0.5
     assert np.abs(logits_of(net, ids) - wanted).max() < 1e-4
 
 
@@ -206,6 +212,22 @@ def test_the_configuration_says_everything(tmp_path: Path, torch_and_hf: Any) ->
     assert (generation.eos_token_id, generation.do_sample, generation.max_new_tokens) == (2, False, 512)
     convert("--hf_dir", tmp_path / "back", "--config", recipe, "--output", tmp_path / "again.safetensors")
     assert all(same_bits(array, arrays[name]) for name, array in arrays_of(tmp_path / "again.safetensors").items())
+
+
+def test_bfloat16_of_both_kinds_of_checkpoint(tmp_path: Path) -> None:
+    save_llama(tmp_path / "theirs", "bfloat16")
+    recipe, ours = write_recipe(tmp_path / "r.yaml"), tmp_path / "o.safetensors"
+    convert("--hf_dir", tmp_path / "theirs", "--config", recipe, "--output", ours)
+    stored = arrays_of(ours)
+    net = LlamaForCausalLM(build_model_config(load_recipe(recipe)), seed=None)
+    load_weights(net, ours)
+    assert all(np.array_equal(p.asnumpy(), to_float32(stored[p.name])) for p in net.get_parameters())
+    halves = [{"name": p.name, "data": ms.Tensor(p.asnumpy(), ms.bfloat16)} for p in net.get_parameters()]
+    ms.save_checkpoint(halves, str(tmp_path / "o.ckpt"))
+    convert("--checkpoint", tmp_path / "o.ckpt", "--config", recipe, "--hf_dir", tmp_path / "a")
+    convert("--checkpoint", ours, "--config", recipe, "--hf_dir", tmp_path / "b")
+    one, other = arrays_of(tmp_path / "a"), arrays_of(tmp_path / "b")
+    assert one.keys() == other.keys() and all(same_bits(one[name], other[name]) for name in one)
 
 
 def test_what_was_converted_is_what_the_network_holds(tmp_path: Path) -> None:

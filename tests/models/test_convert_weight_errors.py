@@ -181,7 +181,9 @@ def test_names_that_cannot_be_used(tmp_path: Path, capsys: Any) -> None:
     assert "expected the name of a .safetensors file" in refused(capsys, *common, "--output", tmp_path / "o.ckpt")
     assert "--output" in refused(capsys, *common, "--output", tmp_path)
     assert "is not a folder" in refused(capsys, "--hf_dir", recipe, *common[2:], "--output", tmp_path / "o.safetensors")
-    assert "'--vocab_file" not in refused(capsys, *common, "--output", "o.safetensors", "--vocab_file", tmp_path / "no")
+    words = (*common, "--output", tmp_path / "o.safetensors", "--vocab_file", tmp_path / "no.model")
+    assert "--vocab_file: " in refused(capsys, *words)
+    assert f"'{recipe}" in refused(capsys, *common, "--output", recipe / "o.safetensors")
 
 
 @pytest.fixture

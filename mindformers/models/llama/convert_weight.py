@@ -57,8 +57,13 @@ def _run(flags: argparse.Namespace) -> str:
     try:
         return _to_ours(recipe, flags) if flags.output else _to_theirs(recipe, flags)
     except OSError as error:
-        where = str(error.filename or flags.output or flags.hf_dir)
-        raise InputError(f"'{where}'", error.strerror or str(error), "a place to read and write", "check it") from error
+        raise _input_error(error, flags.output or flags.hf_dir) from error
+
+
+def _input_error(error: OSError, target: Path) -> InputError:
+    name = str(error.filename or target)
+    where = str(target) if name.endswith(".part") else name
+    return InputError(f"'{where}'", error.strerror or str(error), "a place to read and write", "check it")
 
 
 def _to_ours(recipe: Recipe, flags: argparse.Namespace) -> str:

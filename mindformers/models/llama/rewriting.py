@@ -15,7 +15,7 @@ from mindformers.tools.number_types import FLOAT_TYPES, converted, type_name
 from mindformers.tools.weight_files import Outgoing, Stored
 
 NEURON_ORDER = "neuron_order"
-_BYTES_AT_ONCE = 2**26
+_BYTES_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
