@@ -12,7 +12,7 @@ class MaskedSwiGLU(nn.Cell):
         num_experts: E.
         router: h [T, F], k int32 [T, 1] -> mask [T, E] (`ActivationRouter`), or None where the choice is a mask.
 
-    Inputs and result: as `routed_ffn.RoutedSwiGLU`.
+    Inputs and result: as `routed_ffn.RoutedSwiGLU`; a mask of 0 and 1. Its gradient is there for all experts.
     """
 
     def __init__(self, num_experts: int, router: nn.Cell | None = None) -> None:
@@ -25,5 +25,5 @@ class MaskedSwiGLU(nn.Cell):
             return ops.zeros_like(x)
         h = ops.silu(self.multiply(x, w1)) * self.multiply(x, w3)
         mask = choice if self.router is None else self.router(h, choice.reshape(-1, 1))
-        groups = h.reshape(x.shape[0], self.num_experts, -1) * ops.stop_gradient(mask).expand_dims(-1)
+        groups = h.reshape(x.shape[0], self.num_experts, -1) * mask.expand_dims(-1)
         return self.multiply(groups.reshape(h.shape), w2)

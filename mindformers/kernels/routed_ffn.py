@@ -31,7 +31,10 @@ class RoutedSwiGLU(nn.Cell):
         learned:    a mask that is known beforehand. Nothing of other experts is touched.
 
     Same inputs give the same bits in every run. In training the gate and up values of selected pairs are kept for the
-    backward pass; otherwise a gradient computes them again. No gradient flows into the choice.
+    backward pass; otherwise a gradient computes them again.
+
+    A mask's gradient is, for a selected expert, its contribution to the result times dy, as if the mask were a factor
+    of it, and zero for the others. None flows into k.
 
     Args:
         library: from `build.kernel_library`.
@@ -83,15 +86,13 @@ def _learned_operators(library: Path, num_experts: int) -> tuple[ops.Custom, ops
     types = (ms.float32,) * 5
 
     def bprop_keep(x, mask, w1, w3, w2, out, dout):
-        dx, dw1, dw3, dw2 = gradients(x, mask, w1, w3, w2, out[1], dout[0])
-        return dx, ops.zeros_like(mask), dw1, dw3, dw2
+        return gradients(x, mask, w1, w3, w2, out[1], dout[0])
 
     keep = _operator(library, "scimind_ffn_selected_keep", shapes, types, 2, bprop_keep)
 
     def bprop(x, mask, w1, w3, w2, out, dout):
         again = keep(x, mask, w1, w3, w2)
-        dx, dw1, dw3, dw2 = gradients(x, mask, w1, w3, w2, again[1], dout)
-        return dx, ops.zeros_like(mask), dw1, dw3, dw2
+        return gradients(x, mask, w1, w3, w2, again[1], dout)
 
     return _operator(library, "scimind_ffn_selected", shape, types, 1, bprop), keep
 
@@ -113,14 +114,14 @@ def _activation_operators(library: Path, num_experts: int) -> tuple[ops.Custom, 
     types = (ms.float32, ms.int32, ms.int32, ms.float32, ms.float32, ms.float32)
 
     def bprop_keep(x, k, marker, w1, w3, w2, out, dout):
-        dx, dw1, dw3, dw2 = gradients(x, out[1], w1, w3, w2, out[2], dout[0])
+        dx, _, dw1, dw3, dw2 = gradients(x, out[1], w1, w3, w2, out[2], dout[0])
         return dx, ops.zeros_like(k), ops.zeros_like(marker), dw1, dw3, dw2
 
     keep = _operator(library, "scimind_ffn_by_activation_keep", shapes, types, 3, bprop_keep)
 
     def bprop(x, k, marker, w1, w3, w2, out, dout):
         again = keep(x, k, marker, w1, w3, w2)
-        dx, dw1, dw3, dw2 = gradients(x, again[1], w1, w3, w2, again[2], dout[0])
+        dx, _, dw1, dw3, dw2 = gradients(x, again[1], w1, w3, w2, again[2], dout[0])
         return dx, ops.zeros_like(k), ops.zeros_like(marker), dw1, dw3, dw2
 
     return _operator(library, "scimind_ffn_by_activation", shape, types, 2, bprop), keep
@@ -131,9 +132,9 @@ def _gradients(library: Path) -> ops.Custom:
         _check_layer(x, w1, w3, w2, mask[-1])
         _check("keep", keep, (2, x[0], w1[0]))
         _check("dy", dy, tuple(x))
-        return x, w1, w3, w2
+        return x, mask, w1, w3, w2
 
-    return _operator(library, "scimind_ffn_gradients", shapes, (ms.float32,) * 7, 4)
+    return _operator(library, "scimind_ffn_gradients", shapes, (ms.float32,) * 7, 5)
 
 
 def _operator(

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <memory>
 #include <numeric>
 
 #include "buffer.h"
@@ -52,7 +51,7 @@ void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piec
 #pragma omp parallel
   {
     Buffer scratch(most > kFewRows ? most * layer.width : 0);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait
     for (int64_t i = 0; i < num_pieces; ++i) {
       const int32_t* tokens = plan.token_of.data() + pieces[i].first;
       compute_piece(layer, pieces[i], pieces[i].group % plan.experts, tokens, out, scratch);
@@ -89,7 +88,7 @@ void choose_for(const Plan& all, const float* hidden, int64_t per, const int32_t
 #pragma omp parallel
   {
     std::vector<float> scores(experts);
-#pragma omp for schedule(static)
+#pragma omp for schedule(static) nowait
     for (int64_t i = 0; i < count; ++i) {
       for (int64_t e = 0; e < experts; ++e) scores[e] = sum_of(hidden + (e * count + i) * per, per);
       choose(scores.data(), experts, k[first + i], mask + (first + i) * experts);
@@ -117,7 +116,7 @@ void forward_selected(const Layer& layer, const Plan& plan, float* keep, float* 
   Buffer hidden(values), scratch_up(keep ? 0 : values);
   const Neurons out = keep ? Neurons{keep, keep + layer.tokens * layer.neurons, hidden}
                            : Neurons{hidden, scratch_up, hidden};
-  compute_pieces(layer, plan, pieces_of(plan, layer.per(), 0, num_blocks(layer.tokens)), out);
+  compute_pieces(layer, plan, pieces_of(plan, layer.per(), kFewRows), out);
   down(layer, plan, hidden, y);
 }
 
@@ -132,7 +131,7 @@ void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, fl
   for (int64_t block = 0; block < num_blocks(layer.tokens); ++block) {
     const int64_t first = block * kBlockTokens, count = std::min(kBlockTokens, layer.tokens - first);
     const Plan all = plan_of_all(first, count, experts);
-    compute_pieces(layer, all, pieces_of(all, per, 0, 1), all_out);
+    compute_pieces(layer, all, pieces_of(all, per, kFewRows), all_out);
     choose_for(all, all_hidden, per, k, mask);
     plan.add_block(mask, first, first + count);
     select_rows(plan, block, all, all_hidden, per, hidden);

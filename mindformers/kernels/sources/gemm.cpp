@@ -24,8 +24,8 @@ constexpr int64_t kTileColumns = kTileVecs * kLanes;
 // Packed pieces: of A kBlockRows x kDepth floats, which stay in L2, of B kDepth x kBlockColumns.
 constexpr int64_t kDepth = 256, kBlockRows = 12 * kTileRows, kBlockColumns = 16 * kTileColumns;
 
-// `count` <= kWidth lines of a matrix from `begin` on, interleaved: to[p * kWidth + i] is element p of line i. Lines are
-// columns of what is stored where `lines_are_columns`, else rows.
+// `count` <= kWidth lines of a matrix from `begin` on, interleaved: to[p * kWidth + i] is element p of line i. Lines
+// are columns of what is stored where `lines_are_columns`, else rows.
 template <int64_t kWidth>
 void pack_panel(const Matrix& m, bool lines_are_columns, int64_t begin, int64_t count, int64_t depth_begin,
                 int64_t depth, float* to) {
@@ -119,12 +119,13 @@ void multiply_blocked(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool 
 
 void multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float* c, int64_t c_stride) {
   if (m == 0 || n == 0) return;
-  if (m <= kFewRows && !a.transposed && b.transposed) {
+  const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);
+  const bool is_row_by_row = !a.transposed && b.transposed;
+  if (is_row_by_row && (m == 1 || (sgemm == nullptr && m <= kFewRows))) {
     const float* rows[kFewRows];
     for (int64_t i = 0; i < m; ++i) rows[i] = a.data + i * a.stride;
     return multiply_few(m, n, k, rows, b.data, b.stride, accumulate, c, c_stride);
   }
-  const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);
   if (sgemm != nullptr && k > 0 &&
       sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0f, a.data, a.stride, b.data, b.stride,
             accumulate ? 1.0f : 0.0f, c, c_stride) == 0) {

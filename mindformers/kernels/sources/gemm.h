@@ -22,7 +22,7 @@ void multiply_blocked(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool 
 void multiply_few(int64_t m, int64_t n, int64_t k, const float* const* a, const float* b, int64_t b_stride,
                   bool accumulate, float* c, int64_t c_stride);
 
-// Up to this many rows `multiply_few` is the faster one.
+// The most rows that `multiply_few` takes; with more, reading B is no longer what costs.
 constexpr int64_t kFewRows = 12;
 
 }  // namespace scimind

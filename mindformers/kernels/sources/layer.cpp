@@ -8,14 +8,12 @@
 
 namespace scimind {
 
-std::vector<Piece> pieces_of(const Plan& plan, int64_t per, int64_t block, int64_t end_block) {
+std::vector<Piece> pieces_of(const Plan& plan, int64_t per, int64_t few) {
   std::vector<Piece> pieces;
-  for (int64_t group = block * plan.experts; group < end_block * plan.experts; ++group) {
+  for (int64_t group = 0; group < plan.groups(); ++group) {
     const int64_t end = plan.begin(group) + plan.count(group);
     for (int64_t first = plan.begin(group); first < end; first += kChunkRows) {
-      const int64_t count = std::min(kChunkRows, end - first);
-      // With few rows the weights are all the work: they are shared out in small parts.
-      const int64_t part = count <= kFewRows ? 16 : per;
+      const int64_t count = std::min(kChunkRows, end - first), part = count <= few ? 16 : per;
       for (int64_t neuron = 0; neuron < per; neuron += part) {
         pieces.push_back({group, first, count, neuron, std::min(part, per - neuron)});
       }
@@ -44,33 +42,42 @@ void scatter_add(const float* rows, int64_t count, int64_t width, const int32_t*
   }
 }
 
+namespace {
+
+// Columns [column, column + columns) of the sums for the tokens of one block.
+void sum_block(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, int64_t block, int64_t column,
+               int64_t columns, float* product, float* to) {
+  const int64_t per = layer.per(), end = std::min(layer.tokens, (block + 1) * kBlockTokens);
+  for (int64_t t = block * kBlockTokens; t < end; ++t) std::fill_n(to + t * layer.width + column, columns, 0.0f);
+  for (int64_t expert = 0; expert < plan.experts; ++expert) {
+    const int64_t group = block * plan.experts + expert, count = plan.count(group);
+    for (int64_t first = 0; first < count; first += kChunkRows) {
+      const int64_t rows = std::min(kChunkRows, count - first);
+      for (int i = 0; i < num_terms; ++i) {
+        const Term& term = terms[i];
+        const int64_t column_offset = column * (term.transposed ? term.stride : 1);
+        const float* weights = term.weights + expert * term.expert_offset + column_offset;
+        const float* values = term.values + (plan.begin(group) + first) * per;
+        multiply(rows, columns, per, {values, per}, {weights, term.stride, term.transposed}, i > 0, product, columns);
+      }
+      scatter_add(product, rows, columns, plan.tokens(group) + first, to, layer.width, column);
+    }
+  }
+}
+
+}  // namespace
+
 void sum_over_experts(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, float* to) {
-  const int64_t blocks = num_blocks(layer.tokens), per = layer.per();
-  const bool is_few = layer.tokens <= kFewRows;
-  const int64_t width = is_few ? 64 : column_block(layer.width);
-  const int64_t parts = (layer.width + width - 1) / width;
+  const int64_t width = layer.tokens <= kFewRows ? 64 : column_block(layer.width);
+  const int64_t parts = (layer.width + width - 1) / width, tasks = num_blocks(layer.tokens) * parts;
 #pragma omp parallel
   {
-    Buffer product((is_few ? kFewRows : kChunkRows) * width);
-#pragma omp for schedule(dynamic)
-    for (int64_t task = 0; task < blocks * parts; ++task) {
-      const int64_t block = task / parts, column = task % parts * width;
-      const int64_t columns = std::min(width, layer.width - column);
-      const int64_t end = std::min(layer.tokens, (block + 1) * kBlockTokens);
-      for (int64_t t = block * kBlockTokens; t < end; ++t) std::fill_n(to + t * layer.width + column, columns, 0.0f);
-      for (int64_t expert = 0; expert < plan.experts; ++expert) {
-        const int64_t group = block * plan.experts + expert, count = plan.count(group);
-        for (int64_t first = 0; first < count; first += kChunkRows) {
-          const int64_t rows = std::min(kChunkRows, count - first);
-          for (int i = 0; i < num_terms; ++i) {
-            const Term& term = terms[i];
-            const float* weights = term.weights + expert * term.expert_offset + column * (term.transposed ? term.stride : 1);
-            multiply(rows, columns, per, {term.values + (plan.begin(group) + first) * per, per},
-                     {weights, term.stride, term.transposed}, i > 0, product, columns);
-          }
-          scatter_add(product, rows, columns, plan.tokens(group) + first, to, layer.width, column);
-        }
-      }
+    Buffer product(std::min(layer.tokens, kChunkRows) * width);
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t task = 0; task < tasks; ++task) {
+      const int64_t column = task % parts * width;
+      sum_block(layer, plan, terms, num_terms, task / parts, column, std::min(width, layer.width - column), product,
+                to);
     }
   }
 }

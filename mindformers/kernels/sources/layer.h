@@ -20,9 +20,13 @@ void forward_selected(const Layer& layer, const Plan& plan, float* keep, float* 
 // Selection by activation: every neuron is computed, mask [T, E] receives the k[t] experts of the highest sum.
 void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, float* mask, float* y);
 
-// Gradients of everything but the selection; `keep` as filled by the forward pass of the same plan.
-void backward(const Layer& layer, const Plan& plan, const float* keep, const float* dy, float* dx, float* dw1,
-              float* dw3, float* dw2);
+// Gradients, [T, D], [T, E] and as the weights; `keep` as filled by the forward pass of the same plan. That of the
+// mask is a selected expert's contribution to the result times dy, as if the mask were a factor; it is zero for the
+// others.
+struct Gradients {
+  float *x, *mask, *w1, *w3, *w2;
+};
+void backward(const Layer& layer, const Plan& plan, const float* keep, const float* dy, const Gradients& to);
 
 // --- shared by both passes ---
 
@@ -37,8 +41,9 @@ struct Piece {
   int64_t group, first, count, neuron, neurons;
 };
 
-// All groups of blocks [block, end_block), cut into pieces.
-std::vector<Piece> pieces_of(const Plan& plan, int64_t per, int64_t block, int64_t end_block);
+// All groups of a plan, cut into pieces of at most kChunkRows pairs; those of at most `few` pairs are cut into parts
+// of their neurons as well, since reading the weights is all their work.
+std::vector<Piece> pieces_of(const Plan& plan, int64_t per, int64_t few);
 
 // `count` rows of from [., stride] at the given tokens, columns [column, column + width): their place if they stand
 // in a row already, else `scratch`, filled with them.

@@ -1,5 +1,5 @@
-// The entry points that MindSpore's `Custom` operator calls. Every size and type is checked here once more, as a wrong one
-// would run past a buffer; a status other than zero makes MindSpore raise.
+// The entry points that MindSpore's `Custom` operator calls. Every size and type is checked here once more, as a wrong
+// one would run past a buffer; a status other than zero makes MindSpore raise.
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -84,18 +84,17 @@ bool by_activation(const Arguments& a, bool has_keep) {
   return true;
 }
 
-// (x, mask [T, E], w1, w3, w2, keep [2, T, F], dy [T, D]) -> dx, dw1, dw3, dw2 in the shapes of x, w1, w3, w2.
+// (x, mask [T, E], w1, w3, w2, keep [2, T, F], dy [T, D]) -> gradients in the shapes of x, mask, w1, w3, w2.
 bool gradients(const Arguments& a) {
   scimind::Layer layer;
-  if (a.count != 11 || !read_layer(a, 2, 1, &layer)) return false;
-  const int64_t t = layer.tokens, d = layer.width, f = layer.neurons;
-  const bool is_right = a.is(1, kFloat, {t, layer.experts}) && a.is(5, kFloat, {2, t, f}) && a.is(6, kFloat, {t, d}) &&
-                        a.is(7, kFloat, {t, d}) && a.is(8, kFloat, {f, d}) && a.is(9, kFloat, {f, d}) &&
-                        a.is(10, kFloat, {d, f});
+  if (a.count != 12 || !read_layer(a, 2, 1, &layer)) return false;
+  const int64_t t = layer.tokens, d = layer.width, f = layer.neurons, e = layer.experts;
+  const bool is_right = a.is(1, kFloat, {t, e}) && a.is(5, kFloat, {2, t, f}) && a.is(6, kFloat, {t, d}) &&
+                        a.is(7, kFloat, {t, d}) && a.is(8, kFloat, {t, e}) && a.is(9, kFloat, {f, d}) &&
+                        a.is(10, kFloat, {f, d}) && a.is(11, kFloat, {d, f});
   if (!is_right) return false;
-  const scimind::Plan plan = scimind::plan_of(a.at<float>(1), t, layer.experts);
-  scimind::backward(layer, plan, a.at<float>(5), a.at<float>(6), a.at<float>(7), a.at<float>(8), a.at<float>(9),
-                    a.at<float>(10));
+  const scimind::Gradients to{a.at<float>(7), a.at<float>(8), a.at<float>(9), a.at<float>(10), a.at<float>(11)};
+  scimind::backward(layer, scimind::plan_of(a.at<float>(1), t, e), a.at<float>(5), a.at<float>(6), to);
   return true;
 }
 

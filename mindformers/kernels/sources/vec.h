@@ -21,6 +21,15 @@ SCIMIND_INLINE Vec load(const float* from) {
 
 SCIMIND_INLINE void store(float* to, Vec v) { std::memcpy(to, &v, sizeof(v)); }
 
+// Keeps GCC from reading a value again from memory for each of its uses.
+SCIMIND_INLINE void hold(Vec& v) {
+#ifdef __AVX512F__
+  asm("" : "+v"(v));
+#else
+  (void)v;
+#endif
+}
+
 // The first `count` < 16 floats; the other lanes are zero and their memory is not touched.
 SCIMIND_INLINE Vec load_part(const float* from, int64_t count) {
   Vec v = {};

@@ -1,0 +1,1 @@
+"""Speed, measured side by side in one process: only ratios within one run mean something."""
