@@ -1,0 +1,130 @@
+// Runs every operator on buffers of exactly the right size, under the sanitizers, without oneDNN: so the library's own
+// matrix products are tried too, against the textbook's loops. Exit status 0 means that all was well.
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gemm.h"
+
+extern "C" {
+int scimind_ffn_selected(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_ffn_selected_keep(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_ffn_by_activation(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_ffn_by_activation_keep(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_ffn_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+}
+
+namespace {
+
+using Operator = int (*)(int, void**, int*, int64_t**, const char**, void*, void*);
+int failures = 0;
+
+void expect(bool is_right, const std::string& what) {
+  if (is_right) return;
+  std::printf("wrong: %s\n", what.c_str());
+  ++failures;
+}
+
+float next_value() {
+  static uint32_t state = 1;
+  state = state * 1664525u + 1013904223u;
+  return static_cast<float>(state >> 8) / (1 << 24) - 0.5f;
+}
+
+struct Tensor {
+  std::vector<int64_t> shape;
+  const char* type;
+  std::unique_ptr<float[]> data;  // of the exact size, so that one element too many is noticed
+
+  explicit Tensor(std::vector<int64_t> sizes, const char* name = "float32") : shape(std::move(sizes)), type(name) {
+    data.reset(new float[size()]);
+    for (int64_t i = 0; i < size(); ++i) data[i] = next_value();
+  }
+  int64_t size() const {
+    int64_t count = 1;
+    for (int64_t extent : shape) count *= extent;
+    return count;
+  }
+};
+
+int call(Operator operation, std::vector<Tensor*> tensors) {
+  std::vector<void*> data;
+  std::vector<int> ranks;
+  std::vector<int64_t*> shapes;
+  std::vector<const char*> types;
+  for (Tensor* tensor : tensors) {
+    data.push_back(tensor->data.get());
+    ranks.push_back(static_cast<int>(tensor->shape.size()));
+    shapes.push_back(tensor->shape.data());
+    types.push_back(tensor->type);
+  }
+  const int count = static_cast<int>(tensors.size());
+  return operation(count, data.data(), ranks.data(), shapes.data(), types.data(), nullptr, nullptr);
+}
+
+void try_layer(int64_t t, int64_t d, int64_t per, int64_t e) {
+  const int64_t f = per * e;
+  const std::string name = std::to_string(t) + "x" + std::to_string(d) + ", " + std::to_string(e) + " experts";
+  Tensor x({t, d}), mask({t, e}), k({t}, "int32"), marker({e}, "int32"), w1({f, d}), w3({f, d}), w2({d, f});
+  Tensor y({t, d}), chosen({t, e}), keep({2, t, f}), dy({t, d});
+  Tensor dx({t, d}), dmask({t, e}), dw1({f, d}), dw3({f, d}), dw2({d, f});
+  for (int64_t i = 0; i < mask.size(); ++i) mask.data[i] = mask.data[i] > 0.0f ? 1.0f : 0.0f;
+  for (int64_t i = 0; i < t; ++i) reinterpret_cast<int32_t*>(k.data.get())[i] = static_cast<int32_t>(i % (e + 2)) - 1;
+  expect(call(scimind_ffn_selected, {&x, &mask, &w1, &w3, &w2, &y}) == 0, name);
+  expect(call(scimind_ffn_selected_keep, {&x, &mask, &w1, &w3, &w2, &y, &keep}) == 0, name);
+  expect(call(scimind_ffn_gradients,
+              {&x, &mask, &w1, &w3, &w2, &keep, &dy, &dx, &dmask, &dw1, &dw3, &dw2}) == 0, name);
+  expect(call(scimind_ffn_by_activation, {&x, &k, &marker, &w1, &w3, &w2, &y, &chosen}) == 0, name);
+  expect(call(scimind_ffn_by_activation_keep, {&x, &k, &marker, &w1, &w3, &w2, &y, &chosen, &keep}) == 0, name);
+  expect(call(scimind_ffn_gradients,
+              {&x, &chosen, &w1, &w3, &w2, &keep, &dy, &dx, &dmask, &dw1, &dw3, &dw2}) == 0, name);
+}
+
+void refuse_wrong_arguments() {
+  Tensor x({3, 16}), mask({3, 4}), w1({32, 16}), w3({32, 16}), w2({16, 32}), y({3, 16});
+  Tensor wide({3, 17}), three({3, 3}), flat({48}), whole({3, 16}, "int32");
+  expect(call(scimind_ffn_selected, {&wide, &mask, &w1, &w3, &w2, &y}) != 0, "another width is refused");
+  expect(call(scimind_ffn_selected, {&x, &three, &w1, &w3, &w2, &y}) != 0, "experts that do not divide are refused");
+  expect(call(scimind_ffn_selected, {&x, &mask, &w1, &w3, &w1, &y}) != 0, "a w2 of another shape is refused");
+  expect(call(scimind_ffn_selected, {&flat, &mask, &w1, &w3, &w2, &y}) != 0, "another rank is refused");
+  expect(call(scimind_ffn_selected, {&whole, &mask, &w1, &w3, &w2, &y}) != 0, "another type is refused");
+  expect(call(scimind_ffn_selected, {&x, &mask, &w1, &w3, &w2}) != 0, "a missing tensor is refused");
+}
+
+void try_product(int64_t m, int64_t n, int64_t k, bool is_a_transposed, bool is_b_transposed, bool accumulate) {
+  Tensor a(is_a_transposed ? std::vector<int64_t>{k, m} : std::vector<int64_t>{m, k});
+  Tensor b(is_b_transposed ? std::vector<int64_t>{n, k} : std::vector<int64_t>{k, n});
+  Tensor c({m, n}), expected({m, n});
+  for (int64_t i = 0; i < m * n; ++i) {
+    double sum = accumulate ? c.data[i] : 0.0;
+    for (int64_t p = 0; p < k; ++p) {
+      const double left = is_a_transposed ? a.data[p * m + i / n] : a.data[i / n * k + p];
+      sum += left * (is_b_transposed ? b.data[i % n * k + p] : b.data[p * n + i % n]);
+    }
+    expected.data[i] = static_cast<float>(sum);
+  }
+  scimind::multiply(m, n, k, {a.data.get(), a.shape[1], is_a_transposed}, {b.data.get(), b.shape[1], is_b_transposed},
+                    accumulate, c.data.get(), n);
+  float worst = 0.0f;
+  for (int64_t i = 0; i < m * n; ++i) worst = std::fmax(worst, std::fabs(c.data[i] - expected.data[i]));
+  expect(worst < 1e-4f, "product " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k));
+}
+
+}  // namespace
+
+int main() {
+  const int64_t layers[][4] = {{0, 16, 8, 2},   {1, 16, 44, 4},   {3, 1, 1, 1},     {3, 17, 5, 3},
+                               {12, 16, 44, 3}, {13, 100, 20, 2}, {300, 130, 9, 5}, {1030, 16, 3, 4}};
+  for (const auto& sizes : layers) try_layer(sizes[0], sizes[1], sizes[2], sizes[3]);
+  refuse_wrong_arguments();
+  const int64_t products[][3] = {{1, 1, 1},   {1, 33, 17},   {5, 7, 16},    {12, 19, 44},
+                                 {13, 33, 0}, {37, 70, 300}, {150, 130, 33}};
+  for (const auto& sizes : products) {
+    for (int form = 0; form < 8; ++form) {
+      try_product(sizes[0], sizes[1], sizes[2], form & 1, form & 2, form & 4);
+    }
+  }
+  return failures == 0 ? 0 : 1;
+}
