@@ -66,10 +66,18 @@ def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
 
 def _run_modes() -> dict[str, Callable[..., Any]]:
     from mindformers.trainer import runner
+    from mindformers.trainer.expert_report import expert_report
+    from mindformers.trainer.expert_split import split_experts
+    from mindformers.trainer.exporting import export
+    from mindformers.trainer.router_tuning import tune_routers
 
     return {
         "train": runner.train,
         "finetune": runner.train,
         "eval": runner.evaluate,
         "predict": runner.predict,
+        "split_experts": split_experts,
+        "tune_routers": tune_routers,
+        "expert_report": expert_report,
+        "export": export,
     }

@@ -50,6 +50,11 @@ def build_tokenizer(recipe: Recipe) -> Any:
     return tokenizer
 
 
+def tokenizer_if_any(recipe: Recipe) -> Any:
+    """The tokenizer of a recipe, or None where there is no vocabulary file."""
+    return build_tokenizer(recipe) if find_vocab_file(recipe) else None
+
+
 def fitting_modalities(num_text_tokens: int, vocab_size: int) -> list[str]:
     """The first modalities of the table whose tokens find room between the text pieces and the vocabulary's end."""
     names: list[str] = []

@@ -26,6 +26,7 @@ _TRAINING_ENTRIES = re.compile(
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|random_op|dataset_position|__.*__)"
 )
 _MOST_NAMES = 5
+ROUTER_PART = ".feed_forward.router."
 _ANEW = "pass --resume_training False to start anew from these weights"
 
 
@@ -100,6 +101,14 @@ def name_of(path: Path) -> CheckpointName | None:
     return CheckpointName(match["prefix"], int(match["epoch"]), int(match["step"]), int(match["rank"]))
 
 
+def kept_metadata(path: str | Path) -> dict[str, str]:
+    """Texts in a checkpoint's head that later checkpoints of the same weights carry on, e.g. `neuron_order`."""
+    if Path(path).suffix != ".safetensors":
+        return {}
+    with safe_open(path, framework="np") as file:
+        return {name: text for name, text in (file.metadata() or {}).items() if name != "format"}
+
+
 def read_weights(path: Path) -> dict[str, np.ndarray]:
     """All entries of a .safetensors or .ckpt file.
 
@@ -118,12 +127,15 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def load_weights(net: nn.Cell, path: str | Path) -> Path:
+def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) -> Path:
     """Give a network the weights of a checkpoint; each must be there, in its shape, and nothing else.
+
+    Learned routers that the file has and the network does not use are left out, with a line that says so.
 
     Args:
         net: the network.
         path: a file, or a folder whose newest checkpoint is taken.
+        without_routers: the file need not have the network's learned routers, which then keep their values.
 
     Returns:
         The file that was read.
@@ -133,8 +145,11 @@ def load_weights(net: nn.Cell, path: str | Path) -> Path:
     """
     path = find_checkpoint(path)
     stored = {name: array for name, array in read_weights(path).items() if not _TRAINING_ENTRIES.match(name)}
-    wanted = {p.name: p for p in net.get_parameters()}
-    _check_fit(path, wanted, stored)
+    wanted = {p.name: p for p in net.get_parameters() if not (without_routers and ROUTER_PART in p.name)}
+    unused = [name for name in stored if ROUTER_PART in name and name not in wanted]
+    if unused:
+        logger.info("%d entries of learned routers in %s are not used by this network", len(unused), path)
+    _check_fit(path, wanted, {name: array for name, array in stored.items() if name not in unused})
     for name, parameter in wanted.items():
         parameter.set_data(Tensor(stored[name], parameter.dtype))
     logger.info("loaded %d weights from %s", len(wanted), path)
@@ -152,11 +167,13 @@ def _check_fit(path: Path, wanted: dict[str, Parameter], stored: dict[str, np.nd
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
     found = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]
     if found:
+        only_routers = missing and all(ROUTER_PART in name for name in missing) and not (unexpected or other)
+        mend = "check model.model_config against the recipe it was trained with"
         raise InputError(
             "load_checkpoint",
             f"'{path}' does not fit the network: {' / '.join(found)}",
             f"the {len(wanted)} weights of this model",
-            "check model.model_config against the recipe it was trained with",
+            "make the routers with --run_mode tune_routers" if only_routers else mend,
         )
 
 

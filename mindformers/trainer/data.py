@@ -19,6 +19,19 @@ def evaluation_data(recipe: Recipe, config: Any) -> MindRecordBatches:
     return _open(recipe, config, "eval_dataset", recipe.eval_batch_size)
 
 
+def open_data(recipe: Recipe, config: Any, source: str, batch_size: int, shuffle: bool = False) -> MindRecordBatches:
+    """Batches of MindRecord files that a flag names, in the order of the file or another one in every epoch."""
+    return open_mindrecord(
+        source,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=recipe.seed,
+        expected_length=config.seq_length + 1,
+        num_samples=recipe.runner_config.num_samples,
+        pad_token_id=config.pad_token_id,
+    )
+
+
 def _open(recipe: Recipe, config: Any, section: str, batch_size: int) -> MindRecordBatches:
     settings = getattr(recipe, section)
     source = settings.data_loader.dataset_files or settings.data_loader.dataset_dir

@@ -7,19 +7,25 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mindformers.config import Recipe, dump, effects_on, warn_inert
+from mindformers.config import Recipe, dump
 from mindformers.dataset.prompts import read_prompts
 from mindformers.generation import Engine, GenerationOptions
-from mindformers.parallel.device import device_num, rank, use_device
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
-from mindformers.tools.logging import get_logger, log_to_files
+from mindformers.tools.logging import get_logger
 from mindformers.trainer.answers import AnswerFile
-from mindformers.trainer.build import build_model_config, build_network, build_tokenizer, find_vocab_file
-from mindformers.trainer.checkpoint import find_checkpoint, load_weights
+from mindformers.trainer.build import (
+    build_model_config,
+    build_network,
+    build_tokenizer,
+    find_vocab_file,
+    tokenizer_if_any,
+)
+from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata, load_weights
 from mindformers.trainer.data import evaluation_data, training_data
 from mindformers.trainer.evaluating import evaluate_batches
 from mindformers.trainer.predicting import predict_all
+from mindformers.trainer.start import begin, required_checkpoint
 from mindformers.trainer.training import Training
 
 logger = get_logger(__name__)
@@ -27,14 +33,14 @@ logger = get_logger(__name__)
 
 def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     """Train or fine-tune. Returns the last checkpoint's file."""
-    _begin(recipe)
-    config = build_model_config(recipe, _tokenizer_if_any(recipe))
+    begin(recipe)
+    config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = training_data(recipe, config)
     held_out = evaluation_data(recipe, config) if recipe.do_eval else None
     net = _network(recipe, config)
-    training = Training(recipe, net, data)
+    training = Training(recipe, net, data, _metadata(recipe))
     if recipe.resume_training:
-        training.resume(find_checkpoint(_required_checkpoint(recipe)))
+        training.resume(find_checkpoint(required_checkpoint(recipe)))
     _save_recipe(recipe, training.folder)
     logger.info(
         "training %.1fM weights on %d records: %d epochs of %d steps",
@@ -51,9 +57,9 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
 
 def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[str, Any]:
     """Loss, perplexity and accuracy on `eval_dataset`, printed and written to `eval.json`. Returns them."""
-    _required_checkpoint(recipe)
-    _begin(recipe)
-    config = build_model_config(recipe, _tokenizer_if_any(recipe))
+    required_checkpoint(recipe)
+    begin(recipe)
+    config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = evaluation_data(recipe, config)
     return _report_evaluation(recipe, evaluate_batches(_network(recipe, config), config, data))
 
@@ -62,14 +68,14 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`. Returns the answers."""
     if not flags.predict_data:
         raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
-    _required_checkpoint(recipe)
+    required_checkpoint(recipe)
     tokenizer = build_tokenizer(recipe)
     config = build_model_config(recipe, tokenizer)
     options = generation_options(recipe, config, flags)
     batch_size = _predict_batch_size(recipe, config, flags)
     prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
     find_checkpoint(recipe.load_checkpoint)
-    _begin(recipe)
+    begin(recipe)
     engine = Engine(_network(recipe, config), use_cache=config.use_past)
     file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
     answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
@@ -104,15 +110,8 @@ def _predict_batch_size(recipe: Recipe, config: Any, flags: argparse.Namespace) 
     return flags.predict_batch_size
 
 
-def _begin(recipe: Recipe) -> None:
-    use_device(recipe)
-    log_to_files(recipe.output_dir, rank())
-    for key in effects_on(recipe, recipe.context.device_target, device_num()):
-        warn_inert(key, reason="on one device")
-
-
-def _tokenizer_if_any(recipe: Recipe) -> Any:
-    return build_tokenizer(recipe) if find_vocab_file(recipe) else None
+def _metadata(recipe: Recipe) -> dict[str, str]:
+    return kept_metadata(find_checkpoint(recipe.load_checkpoint)) if recipe.load_checkpoint else {}
 
 
 def _network(recipe: Recipe, config: Any) -> Any:
@@ -124,12 +123,6 @@ def _network(recipe: Recipe, config: Any) -> Any:
     if is_file:
         load_weights(net, source)
     return net
-
-
-def _required_checkpoint(recipe: Recipe) -> str:
-    if not recipe.load_checkpoint:
-        raise InputError("load_checkpoint", "not given", "a checkpoint", "pass --load_checkpoint FILE_OR_FOLDER")
-    return recipe.load_checkpoint
 
 
 def _columns(prompts: list[Any]) -> list[str]:

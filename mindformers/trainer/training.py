@@ -50,10 +50,13 @@ class Training:
         recipe: the recipe.
         net: the network, with its first weights.
         data: the training data.
+        metadata: texts for the head of every checkpoint.
     """
 
-    def __init__(self, recipe: Recipe, net: nn.Cell, data: MindRecordBatches) -> None:
-        self.recipe, self.net, self.data = recipe, net, data
+    def __init__(
+        self, recipe: Recipe, net: nn.Cell, data: MindRecordBatches, metadata: dict[str, str] | None = None
+    ) -> None:
+        self.recipe, self.net, self.data, self.metadata = recipe, net, data, metadata
         self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, data.num_batches
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
         wrapper, settings = recipe.runner_wrapper, recipe.optimizer
@@ -127,7 +130,7 @@ class Training:
         progress = {"progress": json.dumps(asdict(self.progress()))}
         save_state(self.state(), self.folder / name.file(STATE_SUFFIX), progress)
         path = self.folder / name.file()
-        save_weights(self.net.get_parameters(), path)
+        save_weights(self.net.get_parameters(), path, self.metadata)
         prune(self.folder, self.saver.prefix, self.saver.keep_checkpoint_max)
         logger.info("saved %s", path)
         return path

@@ -19,6 +19,8 @@ from mindformers.tools.files import replaced_file, write_json
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
 _MODEL_NAME, _CONFIG_NAME = "tokenizer.model", "tokenizer_config.json"
+_SPECIALS = ("unk_token", "bos_token", "eos_token", "pad_token")
+_SETTINGS = (*_SPECIALS, "add_bos_token", "add_eos_token", "modalities", "padding_side")
 
 
 @dataclass(frozen=True)
@@ -266,8 +268,7 @@ class LlamaTokenizer:
         folder = Path(folder)
         with replaced_file(folder / _MODEL_NAME) as beside:
             shutil.copyfile(self.vocab_file, beside)
-        settings = ("unk_token", "bos_token", "eos_token", "pad_token", "add_bos_token", "add_eos_token")
-        config = {name: getattr(self, name) for name in (*settings, "modalities", "padding_side")}
+        config = {name: getattr(self, name) for name in _SETTINGS}
         write_json(folder / _CONFIG_NAME, {"tokenizer_class": type(self).__name__, **config})
 
     @classmethod
@@ -276,8 +277,8 @@ class LlamaTokenizer:
         folder = Path(folder)
         path = folder / _CONFIG_NAME
         config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        config.pop("tokenizer_class", None)
-        return cls(folder / _MODEL_NAME, **{**config, **overrides})
+        known = {name: v for name, v in config.items() if name in _SETTINGS and isinstance(v, str | bool | list)}
+        return cls(folder / _MODEL_NAME, **{**known, **overrides})
 
     def _special(self, token: str, what: str) -> int:
         index = self._pieces.index(token)
