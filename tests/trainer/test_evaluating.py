@@ -45,9 +45,9 @@ def measures(table: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dic
     return evaluated(table, path)
 
 
-def evaluated(table: np.ndarray, path: Path) -> dict[str, dict[str, float]]:
+def evaluated(table: np.ndarray, path: Path, ignored: int = IGNORED) -> dict[str, dict[str, float]]:
     config = SimpleNamespace(
-        modality_table=lambda: modality_of_ids(VOCAB_SIZE, NUM_TEXT_TOKENS), ignore_token_id=IGNORED, pad_token_id=0
+        modality_table=lambda: modality_of_ids(VOCAB_SIZE, NUM_TEXT_TOKENS), ignore_token_id=ignored, pad_token_id=0
     )
     return evaluate_batches(Lookup(table), config, open_mindrecord(path, batch_size=BATCH_SIZE))
 
@@ -113,3 +113,12 @@ def test_data_in_which_nothing_counts_has_no_loss(table: np.ndarray, tmp_path: P
     write_records(tmp_path / "none.mindrecord", rows)
     found = evaluated(table, tmp_path / "none.mindrecord")
     assert found == {"total": {"loss": 0.0, "perplexity": 1.0, "accuracy": 0.0, "tokens": 0}}
+
+
+def test_a_label_that_does_not_count_is_never_right_even_where_it_is_an_id(table: np.ndarray, tmp_path: Path) -> None:
+    ids = np.asarray([1, 6, 7, 8, 9], np.int32)
+    sure = np.full_like(table, -9.0)
+    sure[np.arange(VOCAB_SIZE), (np.arange(VOCAB_SIZE) + 1) % VOCAB_SIZE] = 9.0  # right after 6, 7 and 8
+    write_records(tmp_path / "one.mindrecord", [(ids, ids)])
+    found = evaluated(sure, tmp_path / "one.mindrecord", ignored=8)["total"]
+    assert (found["tokens"], found["accuracy"]) == (3, pytest.approx(2 / 3))
