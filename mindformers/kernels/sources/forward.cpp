@@ -45,10 +45,14 @@ void compute_piece(const Layer& layer, const Piece& piece, int64_t expert, const
 }
 
 void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piece>& pieces, const Neurons& out) {
-  int64_t most = 0;
-  for (const Piece& piece : pieces) most = std::max(most, piece.count);
+  int64_t most = 0, neurons = 0, products = 0;
+  for (const Piece& piece : pieces) {
+    most = std::max(most, piece.count);
+    neurons += piece.neurons;
+    products += piece.neurons * piece.count;
+  }
   const int64_t num_pieces = static_cast<int64_t>(pieces.size());
-#pragma omp parallel
+#pragma omp parallel if (is_worth_threads(2 * neurons * layer.width, 2 * products * layer.width))
   {
     Buffer scratch(most > kFewRows ? most * layer.width : 0);
 #pragma omp for schedule(dynamic) nowait
@@ -85,7 +89,7 @@ Plan plan_of_all(int64_t first, int64_t count, int64_t experts) {
 // mask[t] for the tokens of one block from the sums of their hidden values.
 void choose_for(const Plan& all, const float* hidden, int64_t per, const int32_t* k, float* mask) {
   const int64_t experts = all.experts, count = all.count(0), first = all.token_of[0];
-#pragma omp parallel
+#pragma omp parallel if (is_worth_threads(all.pairs() * per, 0))
   {
     std::vector<float> scores(experts);
 #pragma omp for schedule(static) nowait
@@ -99,7 +103,7 @@ void choose_for(const Plan& all, const float* hidden, int64_t per, const int32_t
 // The rows of the selected pairs of one block, out of those of all its pairs.
 void select_rows(const Plan& plan, int64_t block, const Plan& all, const float* from, int64_t per, float* to) {
   const int64_t count = all.count(0), first = all.token_of[0];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (is_worth_threads(all.pairs() * per, 0))
   for (int64_t e = 0; e < plan.experts; ++e) {
     const int64_t group = block * plan.experts + e;
     const int32_t* tokens = plan.tokens(group);

@@ -70,7 +70,10 @@ void sum_block(const Layer& layer, const Plan& plan, const Term* terms, int num_
 void sum_over_experts(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, float* to) {
   const int64_t width = layer.tokens <= kFewRows ? 64 : column_block(layer.width);
   const int64_t parts = (layer.width + width - 1) / width, tasks = num_blocks(layer.tokens) * parts;
-#pragma omp parallel
+  int64_t experts_used = 0;
+  for (int64_t group = 0; group < plan.groups(); ++group) experts_used += plan.count(group) > 0;
+  const int64_t weights = num_terms * layer.per() * layer.width;
+#pragma omp parallel if (is_worth_threads(experts_used * weights, plan.pairs() * weights))
   {
     Buffer product(std::min(layer.tokens, kChunkRows) * width);
 #pragma omp for schedule(dynamic) nowait

@@ -36,6 +36,10 @@ constexpr int64_t kChunkRows = 256;
 // Columns of x, y or of a weight that one task owns.
 inline int64_t column_block(int64_t width) { return width >= 2048 ? 256 : 128; }
 
+// Whether reading `floats` and `products` multiply-adds take longer than waking the other threads does, some 30
+// microseconds. All threads or none: OpenMP ends and starts threads where their number changes.
+inline bool is_worth_threads(int64_t floats, int64_t products) { return floats + products / 10 > 300'000; }
+
 // One piece of a group: `count` pairs from `first` on, neurons [neuron, neuron + neurons) of its expert.
 struct Piece {
   int64_t group, first, count, neuron, neurons;
