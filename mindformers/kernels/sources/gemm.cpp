@@ -119,13 +119,12 @@ void multiply_blocked(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool 
 
 void multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float* c, int64_t c_stride) {
   if (m == 0 || n == 0) return;
-  const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);
-  const bool is_row_by_row = !a.transposed && b.transposed;
-  if (is_row_by_row && (m == 1 || (sgemm == nullptr && m <= kFewRows))) {
+  if (m <= kFewRows && !a.transposed && b.transposed) {
     const float* rows[kFewRows];
     for (int64_t i = 0; i < m; ++i) rows[i] = a.data + i * a.stride;
     return multiply_few(m, n, k, rows, b.data, b.stride, accumulate, c, c_stride);
   }
+  const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);
   if (sgemm != nullptr && k > 0 &&
       sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0f, a.data, a.stride, b.data, b.stride,
             accumulate ? 1.0f : 0.0f, c, c_stride) == 0) {
