@@ -21,8 +21,8 @@ class Attention(nn.Cell):
         num_kv_heads: G, heads of keys and values; divides H.
         compute_dtype, param_dtype, softmax_dtype: types of the products, the weights and the softmax.
 
-    Inputs: x [B, S, D]; cos and sin of its positions; mask bool [B, 1, S, T], 1 is visible; optionally a cache with
-    the positions int32 [B] that are decoded. Returns: [B, S, D].
+    Inputs: x [B, S, D]; cos and sin of its positions; mask bool [B, 1, S, T], 1 is visible; optionally a cache and
+    where in it the keys belong (see `KVCache`). Returns: [B, S, D].
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Attention(nn.Cell):
         sin: Tensor,
         mask: Tensor,
         cache: KVCache | None = None,
-        positions: Tensor | None = None,
+        where: Tensor | None = None,
     ) -> Tensor:
         q = rotate(self.heads_of(self.wq(x), self.num_heads), cos, sin)
         k = rotate(self.heads_of(self.wk(x), self.num_kv_heads), cos, sin)
         v = self.heads_of(self.wv(x), self.num_kv_heads)
         if cache is not None:
-            k, v = cache(k, v, positions)
+            k, v = cache(k, v, where)
         return self.wo(self.attend(q, k, v, mask))
 
     def heads_of(self, x: Tensor, num_heads: int) -> Tensor:

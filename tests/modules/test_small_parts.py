@@ -78,10 +78,20 @@ def test_the_cache_keeps_a_prompt_and_takes_positions_in(rng: np.random.Generato
         assert np.array_equal(cached.asnumpy(), wanted)
 
 
-def test_a_new_prompt_leaves_nothing_of_the_old_one(rng: np.random.Generator) -> None:
-    cache = KVCache(1, 1, 5, 2, ms.float32)
-    long, short = np.ones((1, 1, 4, 2), np.float32), np.full((1, 1, 2, 2), 3.0, np.float32)
-    cache(Tensor(long), Tensor(long), None)
-    cache(Tensor(short), Tensor(short), None)
-    assert cache.keys.asnumpy()[0, :, 0].tolist() == [3, 3, 0, 0, 0]
-    assert cache.values.asnumpy()[0, :, 1].tolist() == [3, 3, 0, 0, 0]
+def test_a_prompt_goes_into_its_slot_and_leaves_the_others_alone() -> None:
+    cache = KVCache(3, 2, 5, 2, ms.float32)
+    ones, threes = np.ones((3, 2, 4, 2), np.float32), np.full((1, 2, 2, 2), 3.0, np.float32)
+    cache(Tensor(ones), Tensor(ones))
+    cache(Tensor(threes), Tensor(threes), Tensor([1], ms.int32))
+    keys = cache.keys.asnumpy().reshape(3, 2, 5, 2)
+    assert keys[0, :, :, 0].tolist() == keys[2, :, :, 0].tolist() == [[1, 1, 1, 1, 0]] * 2
+    assert keys[1, :, :2, 0].tolist() == [[3, 3]] * 2  # what is behind is overwritten before it is visible
+
+
+def test_slots_take_over_the_contents_of_others() -> None:
+    cache = KVCache(3, 2, 2, 1, ms.float32)
+    values = np.arange(12, dtype=np.float32).reshape(3, 2, 2, 1)
+    cache(Tensor(values), Tensor(-values))
+    cache.rearrange(Tensor([2, 2, 0], ms.int32))
+    assert np.array_equal(cache.keys.asnumpy().reshape(3, 2, 2, 1), values[[2, 2, 0]])
+    assert np.array_equal(cache.values.asnumpy().reshape(3, 2, 2, 1), -values[[2, 2, 0]])

@@ -47,18 +47,19 @@ class LlamaForCausalLM(nn.Cell):
         logits = self.multiply(hidden.reshape(-1, hidden.shape[-1]), weight)
         return ops.cast(logits, ms.float32).reshape((*hidden.shape[:-1], weight.shape[0]))
 
-    def prefill(self, ids: Tensor, lengths: Tensor, caches: nn.CellList) -> Tensor:
+    def prefill(self, ids: Tensor, lengths: Tensor, caches: nn.CellList | None, slots: Tensor | None = None) -> Tensor:
         """Fill the caches with prompts.
 
         Args:
             ids: int32 [B, S], padded behind.
             lengths: int32 [B], tokens of each prompt, at least 1.
-            caches: one `KVCache` per layer.
+            caches: one `KVCache` per layer, or None to keep nothing.
+            slots: int32 [B], where in the caches each prompt belongs; None for all slots in order.
 
         Returns:
             float32 [B, V], the logits behind each prompt's last token.
         """
-        hidden = self.model(ids, caches)
+        hidden = self.model(ids, caches, None, slots)
         rows = ops.cast(ops.arange(ids.shape[0]), ms.int32)
         last = ops.gather_nd(hidden, ops.stack((rows, lengths - 1), 1))
         return self.logits_of(last)

@@ -44,9 +44,9 @@ class LlamaDecodeLayer(nn.Cell):
         sin: Tensor,
         mask: Tensor,
         cache: KVCache | None = None,
-        positions: Tensor | None = None,
+        where: Tensor | None = None,
     ) -> Tensor:
-        h = self.attended(x, cos, sin, mask, cache, positions)
+        h = self.attended(x, cos, sin, mask, cache, where)
         return h + self.feed_forward(self.ffn_norm(h), k, modality)
 
     def attended(
@@ -56,10 +56,10 @@ class LlamaDecodeLayer(nn.Cell):
         sin: Tensor,
         mask: Tensor,
         cache: KVCache | None = None,
-        positions: Tensor | None = None,
+        where: Tensor | None = None,
     ) -> Tensor:
         """The stream [B, S, D] behind the attention."""
-        return x + self.attention(self.attention_norm(x), cos, sin, mask, cache, positions)
+        return x + self.attention(self.attention_norm(x), cos, sin, mask, cache, where)
 
 
 def router_of(config: LlamaConfig) -> ActivationRouter | LearnedRouter | None:

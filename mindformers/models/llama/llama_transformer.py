@@ -30,7 +30,8 @@ class TokenEmbedding(nn.Cell):
 class LlamaModel(nn.Cell):
     """Embedding, layers, final norm. How many experts a token may use follows from its id by a table.
 
-    Inputs: ids int32 [B, S]; optionally the caches of all layers and, when S is 1, positions int32 [B].
+    Inputs: ids int32 [B, S]; optionally the caches of all layers with the slots int32 [B] that prompts are filled into
+    (None for all in order) or, when S is 1, the positions int32 [B] that are decoded.
     Returns: hidden states [B, S, D].
     """
 
@@ -60,14 +61,20 @@ class LlamaModel(nn.Cell):
         self.modality_table = Tensor(config.modality_table()) if config.is_routed else None
         self.gather = ops.Gather()
 
-    def construct(self, ids: Tensor, caches: nn.CellList | None = None, positions: Tensor | None = None) -> Tensor:
+    def construct(
+        self,
+        ids: Tensor,
+        caches: nn.CellList | None = None,
+        positions: Tensor | None = None,
+        slots: Tensor | None = None,
+    ) -> Tensor:
         cos, sin = self.rotary(ids.shape[1], positions)
         k, modality = self.routed_by(ids)
         mask = self.causal_mask(ids) if positions is None else self.cached_mask(positions, caches[0].shape[2])
         x = self.tok_embeddings(ids)
         for i in range(len(self.layers)):
             cache = None if caches is None else caches[i]
-            x = self.layers[i](x, k, modality, cos, sin, mask, cache, positions)
+            x = self.layers[i](x, k, modality, cos, sin, mask, cache, slots if positions is None else positions)
         return self.norm_out(x)
 
     def routed_by(self, ids: Tensor) -> tuple[Tensor | None, Tensor | None]:
