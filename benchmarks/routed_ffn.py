@@ -2,7 +2,8 @@
 
     python -m benchmarks.routed_ffn [--json F] [--seconds 5]
 
-Every case is one call of a compiled graph, so what the framework costs is in it.
+Every case is one call of a compiled graph, so what the framework costs is in it: for decoding a few layers deep, as a
+step of a model is, for training one layer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mindformers.modules.router import ActivationRouter
 
 D, F, E = 2048, 5632, 16
 DECODE_K, TEXT_K = 2, 14
-DECODE_BATCHES = (1, 8)
+DECODE_BATCHES, DECODE_LAYERS = (1, 8), 4
 TRAIN_BATCH, TRAIN_LENGTH, MOLECULE_SHARE = 4, 256, 0.7
 DENSE, PUBLISHED, MASKED = "dense", "published compute-then-mask", "masked, plain operators"
 EXACT, PREDICTED = "native, exact router", "native, learned router"
@@ -81,6 +82,19 @@ class NativeFeedForward(nn.Cell):
         return y.reshape(x.shape)
 
 
+class Stack(nn.Cell):
+    """Layers on a residual stream."""
+
+    def __init__(self, layers: list[nn.Cell]) -> None:
+        super().__init__()
+        self.layers = nn.CellList(layers)
+
+    def construct(self, x: Tensor, choice: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + layer(x, choice)
+        return x
+
+
 class ForwardBackward(nn.Cell):
     """Gradients of one layer for its weights and its input."""
 
@@ -118,12 +132,16 @@ def choices(k: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
     return {DENSE: counts, PUBLISHED: counts, MASKED: counts, EXACT: counts, PREDICTED: mask}
 
 
-def measure_decode(forms: dict[str, nn.Cell], batch: int, rng: np.random.Generator, seconds: float) -> list[Timing]:
-    """One new token for each of `batch` sequences, all of them molecules."""
+def measure_decode(
+    depth: list[dict[str, nn.Cell]], batch: int, rng: np.random.Generator, seconds: float
+) -> list[Timing]:
+    """One new token for each of `batch` sequences, all of them molecules, through layers of weights of their own."""
     x = Tensor(rng.standard_normal((batch, 1, D), np.float32))
     told = choices(np.full(batch, DECODE_K), rng)
-    cases = {name: _call(form.set_train(False), x, told[name]) for name, form in forms.items()}
-    return compare(f"decode, batch {batch}, top {DECODE_K} of {E}", cases, DECODE_GOALS[batch], seconds)
+    stacks = {name: Stack([forms[name] for forms in depth]).set_train(False) for name in told}
+    cases = {name: _call(stack, x, told[name]) for name, stack in stacks.items()}
+    title = f"decode, batch {batch}, top {DECODE_K} of {E}, {len(depth)} layers"
+    return compare(title, cases, DECODE_GOALS[batch], seconds)
 
 
 def measure_training(forms: dict[str, nn.Cell], rng: np.random.Generator, seconds: float) -> list[Timing]:
@@ -155,9 +173,9 @@ def main() -> None:
     arguments = parser.parse_args()
     ms.set_context(mode=ms.GRAPH_MODE)
     rng = np.random.default_rng(0)
-    forms = layers(rng)
-    timings = [t for batch in DECODE_BATCHES for t in measure_decode(forms, batch, rng, arguments.seconds)]
-    timings += measure_training(forms, rng, arguments.seconds)
+    depth = [layers(rng) for _ in range(DECODE_LAYERS)]
+    timings = [t for batch in DECODE_BATCHES for t in measure_decode(depth, batch, rng, arguments.seconds)]
+    timings += measure_training(depth[0], rng, arguments.seconds)
     print(f"hidden {D}, width {F}, {E} experts; {machine()}\n\n{table(timings)}")
     if arguments.json:
         save(arguments.json, timings)
