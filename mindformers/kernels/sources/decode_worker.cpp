@@ -1,0 +1,285 @@
+#include "decode_worker.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "decode_attention.h"
+#include "plan.h"
+#include "vec.h"
+
+namespace scimind {
+namespace decode {
+namespace {
+
+// Rows of a weight per task: a few microseconds of work, and enough tasks for all threads to end together.
+constexpr int64_t kMostOutputs = 64, kTaskFloats = 32768, kLeastTasks = 8;
+// Neurons of every expert per task.
+constexpr int64_t kExpertNeurons = 8;
+// Rows that share a list of runs.
+constexpr int64_t kGroup = 4;
+
+int64_t outputs_per_task(int64_t outputs, int64_t width) {
+  const int64_t wanted = std::min(kTaskFloats / width, outputs / kLeastTasks);
+  return std::clamp<int64_t>(wanted / 4 * 4, 4, kMostOutputs);
+}
+
+int64_t pieces(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
+
+float sum_of_squares(const float* x, int64_t count) {
+  Vec sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sums += load(x + i) * load(x + i);
+  if (i < count) sums += load_part(x + i, count - i) * load_part(x + i, count - i);
+  return total(sums);
+}
+
+float sum_of(const float* x, int64_t count) {
+  Vec sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sums += load(x + i);
+  if (i < count) sums += load_part(x + i, count - i);
+  return total(sums);
+}
+
+// RMSNorm of one row.
+void normalise_row(const float* x, const float* weight, int64_t width, float eps, float* to) {
+  const float factor = 1.0f / std::sqrt(sum_of_squares(x, width) / static_cast<float>(width) + eps);
+  for (int64_t j = 0; j < width; ++j) to[j] = x[j] * factor * weight[j];
+}
+
+// silu(gate) * up.
+void activate(const float* gate, const float* up, int64_t count, float* to) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec g = load(gate + i);
+    store(to + i, g * sigmoid(g) * load(up + i));
+  }
+  if (i == count) return;
+  const Vec g = load_part(gate + i, count - i);
+  store_part(to + i, g * sigmoid(g) * load_part(up + i, count - i), count - i);
+}
+
+int64_t scratch_size(const Shared& shared) {
+  int64_t positions = 0;
+  for (const ActiveRow& row : shared.rows) positions = std::max<int64_t>(positions, row.position + 1);
+  return std::max({scores_size(positions), 2 * shared.count() * kMostOutputs, shared.model.experts,
+                   shared.model.width});
+}
+
+}  // namespace
+
+Shared::Shared(const Model& model, std::vector<ActiveRow> active, float* logits)
+    : model(model),
+      rows(std::move(active)),
+      projected((model.heads + 2 * model.kv_heads) * model.head_dim),
+      memory(count() * (2 * model.width + projected + model.neurons + model.experts)),
+      x(memory),
+      qkv(x + count() * model.width),
+      mixed(qkv + count() * projected),
+      hidden(mixed + count() * model.width),
+      mask(hidden + count() * model.neurons),
+      logits(logits),
+      phases(2 + 7 * static_cast<int64_t>(model.layers.size())) {}
+
+Worker::Worker(Shared& shared)
+    : shared_(shared),
+      model_(shared.model),
+      count_(shared.count()),
+      memory_(count_ * model_.width + scratch_size(shared)),
+      normed_(memory_),
+      scratch_(normed_ + count_ * model_.width),
+      rows_(count_),
+      chosen_rows_(count_),
+      chosen_(count_),
+      runs_(pieces(count_, kGroup)) {
+  for (int64_t i = 0; i < count_; ++i) normed_rows_.push_back(normed_ + i * model_.width);
+  for (std::vector<Run>& runs : runs_) runs.reserve(model_.experts);
+}
+
+void Worker::run() {
+  embed();
+  for (const LayerWeights& layer : model_.layers) {
+    project(layer);
+    attend_all(layer);
+    add_product(layer.wo, model_.width, shared_.mixed, false);
+    if (model_.routing == Routing::kLearned) choose_by_input(layer);
+    compute_hidden(layer);
+    if (model_.routing == Routing::kActivation) choose_by_activation();
+    add_product(layer.w2, model_.neurons, shared_.hidden, model_.routing != Routing::kNone);
+  }
+  compute_logits();
+}
+
+void Worker::embed() {
+  const int64_t width = model_.width;
+  share(count_, [] {}, [&](int64_t i) {
+    std::copy_n(model_.embedding + shared_.rows[i].id * width, width, shared_.x + i * width);
+  });
+}
+
+void Worker::normalise(const float* weight) {
+  const int64_t width = model_.width;
+  for (int64_t i = 0; i < count_; ++i) {
+    normalise_row(shared_.x + i * width, weight, width, model_.eps, normed_ + i * width);
+  }
+}
+
+// Queries, keys and values of all rows.
+void Worker::project(const LayerWeights& layer) {
+  const int64_t width = model_.width, of_queries = model_.heads * model_.head_dim;
+  const int64_t of_keys = model_.kv_heads * model_.head_dim, piece = outputs_per_task(shared_.projected, width);
+  const int64_t query_tasks = pieces(of_queries, piece), key_tasks = pieces(of_keys, piece);
+  const Run all{0, width};
+  share(query_tasks + 2 * key_tasks, [&] { normalise(layer.attention_norm); }, [&](int64_t task) {
+    const bool is_query = task < query_tasks, is_key = task < query_tasks + key_tasks;
+    const float* weights = is_query ? layer.wq : is_key ? layer.wk : layer.wv;
+    const int64_t first = (is_query ? task : (task - query_tasks) % key_tasks) * piece;
+    const int64_t outputs = std::min(piece, (is_query ? of_queries : of_keys) - first);
+    float* to = shared_.qkv + (is_query ? 0 : is_key ? of_queries : of_queries + of_keys) + first;
+    multiply_rows(count_, outputs, normed_rows_.data(), weights + first * width, width, &all, 1, false, to,
+                  shared_.projected);
+  });
+}
+
+void Worker::attend_all(const LayerWeights& layer) {
+  share(count_ * model_.kv_heads, [] {}, [&](int64_t task) {
+    attend_head(layer, task / model_.kv_heads, task % model_.kv_heads);
+  });
+}
+
+// One head of keys and the heads of queries that share it: turn, write into the cache, attend.
+void Worker::attend_head(const LayerWeights& layer, int64_t i, int64_t group) {
+  const ActiveRow& row = shared_.rows[i];
+  const int64_t d = model_.head_dim, sharing = model_.heads / model_.kv_heads;
+  const float *cos = model_.cos + row.position * d, *sin = model_.sin + row.position * d;
+  float* queries = shared_.qkv + i * shared_.projected + group * sharing * d;
+  const float* key = shared_.qkv + i * shared_.projected + (model_.heads + group) * d;
+  const int64_t place = (row.place * model_.kv_heads + group) * model_.cache_length * d;
+  const Cached cached{layer.keys + place, layer.values + place, row.position + int64_t{1}, d};
+  rotate(key, cos, sin, d, cached.keys + row.position * d);
+  std::copy_n(key + model_.kv_heads * d, d, cached.values + row.position * d);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  for (int64_t head = 0; head < sharing; ++head) {
+    rotate(queries + head * d, cos, sin, d, queries + head * d);
+    for (int64_t j = 0; j < d; ++j) queries[head * d + j] *= scale;
+  }
+  attend(queries, sharing, cached, scratch_, shared_.mixed + i * model_.width + group * sharing * d);
+}
+
+// x += values weights^T, values [n, width].
+void Worker::add_product(const float* weights, int64_t width, const float* values, bool is_routed) {
+  const int64_t outputs = model_.width, piece = outputs_per_task(outputs, width);
+  const auto prepare = [&] {
+    for (int64_t i = 0; i < count_; ++i) rows_[i] = values + i * width;
+    if (is_routed) find_runs();
+  };
+  const Run all{0, width};
+  share(pieces(outputs, piece), prepare, [&](int64_t task) {
+    const int64_t first = task * piece, here = std::min(piece, outputs - first);
+    const float* part = weights + first * width;
+    float* to = shared_.x + first;
+    if (!is_routed) return multiply_rows(count_, here, rows_.data(), part, width, &all, 1, true, to, outputs);
+    for (int64_t i = 0; i < count_; i += kGroup) {
+      const std::vector<Run>& runs = runs_[i / kGroup];
+      multiply_rows(std::min(kGroup, count_ - i), here, rows_.data() + i, part, width, runs.data(),
+                    static_cast<int64_t>(runs.size()), true, to + i * outputs, outputs);
+    }
+  });
+}
+
+// Runs start and end at multiples of sixteen: what they hold of a neighbouring expert is zero.
+void Worker::find_runs() {
+  const int64_t per = model_.per(), experts = model_.experts, neurons = model_.neurons;
+  for (int64_t i = 0; i < count_; i += kGroup) {
+    std::vector<Run>& runs = runs_[i / kGroup];
+    runs.clear();
+    for (int64_t e = 0; e < experts; ++e) {
+      bool is_used = false;
+      for (int64_t t = i; t < std::min(i + kGroup, count_); ++t) is_used |= shared_.mask[t * experts + e] != 0.0f;
+      if (!is_used) continue;
+      const int64_t begin = e * per / kLanes * kLanes;
+      const int64_t end = std::min(neurons, ((e + 1) * per + kLanes - 1) / kLanes * kLanes);
+      if (!runs.empty() && runs.back().end >= begin) {
+        runs.back().end = end;
+      } else {
+        runs.push_back({begin, end});
+      }
+    }
+  }
+}
+
+void Worker::choose_by_input(const LayerWeights& layer) {
+  const int64_t width = model_.width, experts = model_.experts;
+  const Run all{0, width};
+  share(count_, [] {}, [&](int64_t i) {
+    const int32_t id = shared_.rows[i].id;
+    const int64_t own = model_.modality_of_id[id] * experts;
+    normalise_row(shared_.x + i * width, layer.ffn_norm, width, model_.eps, normed_);
+    multiply_rows(1, experts, normed_rows_.data(), layer.router_weight + own * width, width, &all, 1, false, scratch_,
+                  experts);
+    for (int64_t e = 0; e < experts; ++e) scratch_[e] += layer.router_bias[own + e];
+    choose(scratch_, experts, model_.experts_per_token[id], shared_.mask + i * experts);
+  });
+}
+
+void Worker::choose_by_activation() {
+  const int64_t experts = model_.experts, per = model_.per();
+  share(count_, [] {}, [&](int64_t i) {
+    float *hidden = shared_.hidden + i * model_.neurons, *mask = shared_.mask + i * experts;
+    for (int64_t e = 0; e < experts; ++e) scratch_[e] = sum_of(hidden + e * per, per);
+    choose(scratch_, experts, model_.experts_per_token[shared_.rows[i].id], mask);
+    for (int64_t e = 0; e < experts; ++e) {
+      if (mask[e] == 0.0f) std::fill_n(hidden + e * per, per, 0.0f);
+    }
+  });
+}
+
+// hidden = silu(x w1^T) * (x w3^T). A task of the learned routing takes some neurons of every expert, so that there
+// are as many tasks whoever is chosen.
+void Worker::compute_hidden(const LayerWeights& layer) {
+  const bool by_expert = model_.routing == Routing::kLearned;
+  const int64_t experts = by_expert ? model_.experts : 1, per = model_.neurons / experts;
+  const int64_t piece = by_expert ? kExpertNeurons : outputs_per_task(per, 2 * model_.width);
+  share(pieces(per, piece), [&] { normalise(layer.ffn_norm); }, [&](int64_t task) {
+    const int64_t first = task * piece, end = std::min(first + piece, per);
+    for (int64_t e = 0; e < experts; ++e) compute_neurons(layer, e, e * per + first, e * per + end);
+  });
+}
+
+// Neurons [first, end) of the rows that use their expert; zero for the others.
+void Worker::compute_neurons(const LayerWeights& layer, int64_t expert, int64_t first, int64_t end) {
+  const int64_t width = model_.width, neurons = end - first;
+  const bool by_expert = model_.routing == Routing::kLearned;
+  int64_t count = 0;
+  for (int64_t i = 0; i < count_; ++i) {
+    if (by_expert && shared_.mask[i * model_.experts + expert] == 0.0f) {
+      std::fill_n(shared_.hidden + i * model_.neurons + first, neurons, 0.0f);
+    } else {
+      chosen_rows_[count] = normed_rows_[i];
+      chosen_[count++] = i;
+    }
+  }
+  const Run all{0, width};
+  float *gate = scratch_, *up = scratch_ + count * neurons;
+  multiply_rows(count, neurons, chosen_rows_.data(), layer.w1 + first * width, width, &all, 1, false, gate, neurons);
+  multiply_rows(count, neurons, chosen_rows_.data(), layer.w3 + first * width, width, &all, 1, false, up, neurons);
+  for (int64_t c = 0; c < count; ++c) {
+    activate(gate + c * neurons, up + c * neurons, neurons, shared_.hidden + chosen_[c] * model_.neurons + first);
+  }
+}
+
+void Worker::compute_logits() {
+  const int64_t width = model_.width, vocab = model_.vocab, piece = outputs_per_task(vocab, width);
+  const Run all{0, width};
+  share(pieces(vocab, piece), [&] { normalise(model_.norm); }, [&](int64_t task) {
+    const int64_t first = task * piece, here = std::min(piece, vocab - first);
+    multiply_rows(count_, here, normed_rows_.data(), model_.head + first * width, width, &all, 1, false, scratch_,
+                  here);
+    for (int64_t i = 0; i < count_; ++i) {
+      std::copy_n(scratch_ + i * here, here, shared_.logits + shared_.rows[i].place * vocab + first);
+    }
+  });
+}
+
+}  // namespace decode
+}  // namespace scimind
