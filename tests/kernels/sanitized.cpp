@@ -70,7 +70,8 @@ void try_layer(int64_t t, int64_t d, int64_t per, int64_t e) {
   Tensor x({t, d}), mask({t, e}), k({t}, "int32"), marker({e}, "int32"), w1({f, d}), w3({f, d}), w2({d, f});
   Tensor y({t, d}), chosen({t, e}), keep({2, t, f}), dy({t, d});
   Tensor dx({t, d}), dmask({t, e}), dw1({f, d}), dw3({f, d}), dw2({d, f});
-  for (int64_t i = 0; i < mask.size(); ++i) mask.data[i] = mask.data[i] > 0.0f ? 1.0f : 0.0f;
+  // A single expert has all tokens: that fills the work buffers to the last element.
+  for (int64_t i = 0; i < mask.size(); ++i) mask.data[i] = mask.data[i] > 0.0f || e == 1 ? 1.0f : 0.0f;
   for (int64_t i = 0; i < t; ++i) reinterpret_cast<int32_t*>(k.data.get())[i] = static_cast<int32_t>(i % (e + 2)) - 1;
   expect(call(scimind_ffn_selected, {&x, &mask, &w1, &w3, &w2, &y}) == 0, name);
   expect(call(scimind_ffn_selected_keep, {&x, &mask, &w1, &w3, &w2, &y, &keep}) == 0, name);
@@ -116,7 +117,8 @@ void try_product(int64_t m, int64_t n, int64_t k, bool is_a_transposed, bool is_
 
 int main() {
   const int64_t layers[][4] = {{0, 16, 8, 2},   {1, 16, 44, 4},   {3, 1, 1, 1},     {3, 17, 5, 3},
-                               {12, 16, 44, 3}, {13, 100, 20, 2}, {300, 130, 9, 5}, {1030, 16, 3, 4}};
+                               {12, 16, 44, 3}, {13, 100, 20, 2}, {300, 130, 9, 5}, {1030, 16, 3, 4},
+                               {12, 64, 5, 1},  {256, 128, 7, 1}};
   for (const auto& sizes : layers) try_layer(sizes[0], sizes[1], sizes[2], sizes[3]);
   refuse_wrong_arguments();
   const int64_t products[][3] = {{1, 1, 1},   {1, 33, 17},   {5, 7, 16},    {12, 19, 44},
