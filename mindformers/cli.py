@@ -54,7 +54,6 @@ def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
     asked = {
         "--adapter": flags.adapter is not None,
         "--constrain": flags.constrain is not None,
-        "--num_beams": (flags.num_beams or 1) > 1,
         f"--run_mode {run_mode}": run_mode not in _run_modes(),
     }
     for name, is_asked in asked.items():

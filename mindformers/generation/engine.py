@@ -1,34 +1,26 @@
-"""The one engine: a batch of prompts is taken in at once, then one position after the other with a cache.
+"""The one engine: every slot is kept busy; a sequence that ends leaves, and the next prompt takes its place.
 
-prompts  a b c . .        one graph, S padded to a bucket       -> logits behind c, behind e
-         d e . . .
-decode   x . / y .        one graph for all steps, each row at a position of its own
+slot 0   [prompt a][a a a a a a][prompt d][d d d ...
+slot 1   [prompt b][b b][prompt c][c c c c c c c ...          one graph decodes all slots, each at its own position
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from mindspore import Tensor
 
+from mindformers.generation.beams import search_beams
 from mindformers.generation.options import GenerationOptions
-from mindformers.generation.sampling import Sampler
-from mindformers.generation.steps import DecodeStep, PrefillStep
+from mindformers.generation.requests import Answer, Request, Running
+from mindformers.generation.sampling import RowSampler, log_probability_of
+from mindformers.generation.slots import CachedSlots, UncachedSlots, bucket
+from mindformers.generation.stopping import StopTexts
 from mindformers.tools.errors import InputError
 
-_KEPT_SHAPES = 4
-_SMALLEST_BUCKET = 16
-
-
-def bucket(length: int, limit: int) -> int:
-    """The length that a prompt is padded to: 16, 24, 32, 48, 64, 96, ... tokens, so that few graphs serve all."""
-    size = _SMALLEST_BUCKET
-    while size < length:
-        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
-    return min(size, limit)
+_KEPT_SHAPES = 2
 
 
 class Engine:
@@ -37,12 +29,15 @@ class Engine:
     Args:
         net: has `prefill`, `decode`, `new_caches` and `config` (as `LlamaForCausalLM`).
         use_cache: False computes every step from the whole text again: slow, and the same answers.
+        tokenizer: needed for stop texts and constraints only.
     """
 
-    def __init__(self, net: Any, use_cache: bool = True) -> None:
-        self.net, self.config, self.use_cache = net, net.config, use_cache
+    def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None) -> None:
+        self.net, self.config, self.tokenizer = net, net.config, tokenizer
         self.net.set_train(False)
-        self._steps: OrderedDict[tuple[int, int], tuple[PrefillStep, DecodeStep | None]] = OrderedDict()
+        self._kind = CachedSlots if use_cache else UncachedSlots
+        self._slots: OrderedDict[tuple[int, int], CachedSlots | UncachedSlots] = OrderedDict()
+        self._constraints: dict[str, Any] = {}
 
     @property
     def longest_prompt(self) -> int:
@@ -65,85 +60,136 @@ class Engine:
         first_index: int = 0,
         batch_size: int | None = None,
     ) -> list[list[int]]:
-        """Answer a batch of prompts.
+        """The ids of the first answer to each prompt; see `answers`."""
+        found = self.answers(prompts, options, first_index, batch_size)
+        return [answer.ids for _, answers in found for answer in answers[:1]]
+
+    def answers(
+        self,
+        prompts: Sequence[Sequence[int]],
+        options: GenerationOptions,
+        first_index: int = 0,
+        batch_size: int | None = None,
+        skip: int = 0,
+    ) -> Iterator[tuple[int, list[Answer]]]:
+        """Answer prompts, in their order.
 
         Args:
             prompts: token ids of each prompt, of any lengths.
             options: how to choose tokens and when to stop.
             first_index: the first prompt's place in the whole input; random draws follow from it.
-            batch_size: rows of the compiled graph, at least the number of prompts; a smaller last batch is filled
-                up, so that it needs no graph of its own.
+            batch_size: slots, prompts that are decoded together; None means one for each.
+            skip: prompts at the beginning that are not answered; the others are answered as if they were.
 
-        Returns:
-            The ids of each answer, without the end-of-sequence token.
+        Yields:
+            Each prompt's number from 0 and its answers: `num_samples` of them, or the best beams, best first.
 
         Raises:
             InputError: an empty prompt, or one that is longer than the model.
         """
-        for number, prompt in enumerate(prompts):
-            self.check(prompt, f"prompt {first_index + number + 1}")
         rows = [list(prompt) for prompt in prompts]
-        rows += [[self.config.bos_token_id]] * ((batch_size or len(rows)) - len(rows))
-        indices = [first_index + number for number in range(len(rows))]
-        answers = self._answers(rows, len(prompts), Sampler(options, rows, indices), options.max_new_tokens)
-        return answers[: len(prompts)]
+        for number, row in enumerate(rows):
+            self.check(row, f"prompt {first_index + number + 1}")
+        if len(rows) <= skip:
+            return
+        if options.num_beams > 1:
+            slots = self._slots_for(options.num_beams, rows, options)
+            for number in range(skip, len(rows)):
+                yield number, search_beams(slots, self, rows[number], options)
+            return
+        requests = (
+            Request(rows[number], options, first_index + number, sample)
+            for number in range(skip, len(rows))
+            for sample in range(options.num_samples)
+        )
+        num_requests = len(rows) * options.num_samples
+        slots = self._slots_for(min(batch_size or num_requests, num_requests), rows, options)
+        done: dict[int, dict[int, Answer]] = {}
+        following = skip
+        for request, answer in self.run(requests, slots):
+            done.setdefault(request.index - first_index, {})[request.sample] = answer
+            while len(done.get(following, ())) == options.num_samples:
+                yield following, [answer for _, answer in sorted(done.pop(following).items())]
+                following += 1
 
-    def _answers(self, rows: list[list[int]], num_real: int, sampler: Sampler, max_new_tokens: int) -> list[list[int]]:
-        lengths = np.asarray([len(row) for row in rows], np.int32)
-        limit = np.minimum(lengths + max_new_tokens, self.config.seq_length)
-        limit[num_real:] = 0
-        stepper = self._stepper(rows, lengths, int(limit.max()))
-        answers: list[list[int]] = [[] for _ in rows]
-        positions, running = lengths.copy(), np.arange(len(rows)) < num_real
-        logits = next(stepper)
+    def stream(self, prompt: Sequence[int], options: GenerationOptions, on_token: Callable[[int], None]) -> Answer:
+        """Answer one prompt; `on_token` is called with every token as it is chosen."""
+        self.check(prompt, "prompt")
+        request = Request(list(prompt), options, on_token=on_token)
+        return next(self.run([request], self._slots_for(1, [prompt], options)))[1]
+
+    def run(self, requests: Iterable[Request], slots: CachedSlots | UncachedSlots) -> Iterator[tuple[Request, Answer]]:
+        """Answer requests as slots become free, yielding each when it is done."""
+        waiting = iter(requests)
+        running: list[Running | None] = [None] * slots.num_slots
         while True:
-            tokens = sampler.choose(logits)
-            running &= tokens != self.config.eos_token_id
-            for row in np.flatnonzero(running):
-                answers[row].append(int(tokens[row]))
-            running &= positions + 1 < limit
-            if not running.any():
-                return answers
-            logits = stepper.send((tokens, np.where(running, positions, 0), running))
-            positions = positions + 1
+            for slot in range(slots.num_slots):
+                while running[slot] is None and (request := next(waiting, None)) is not None:
+                    one = self._begun(request)
+                    answer = self._take(one, slots.fill(slot, request.ids))
+                    if answer is None:
+                        running[slot] = one
+                    else:
+                        yield request, answer
+            active = [slot for slot, one in enumerate(running) if one is not None]
+            if not active:
+                return
+            for slot, answer in self._decoded(slots, running, active):
+                yield running[slot].request, answer
+                running[slot] = None
 
-    def _stepper(self, rows: list[list[int]], lengths: np.ndarray, longest: int) -> Any:
-        """A coroutine: yields logits [B, V], takes (tokens, positions, running) int32 [B] for the next ones."""
-        if self.use_cache:
-            return self._cached(rows, lengths, longest)
-        return self._uncached(rows, lengths)
+    def _begun(self, request: Request) -> Running:
+        limit = min(request.options.max_new_tokens, self.config.seq_length - len(request.ids))
+        eos, state = self.config.eos_token_id, self.constrained(request.options, limit)
+        sampler = RowSampler(request.options, request.ids, eos, request.index, request.sample, state)
+        return Running(request, limit, sampler)
 
-    def _cached(self, rows: list[list[int]], lengths: np.ndarray, longest: int) -> Any:
-        prefill, decode = self._steps_for(len(rows), bucket(longest, self.config.seq_length))
-        logits = prefill(Tensor(self._padded(rows)), Tensor(lengths))
-        while True:
-            tokens, positions, _ = yield logits.asnumpy()
-            logits = decode(Tensor(tokens), Tensor(positions.astype(np.int32)))
+    def constrained(self, options: GenerationOptions, budget: int) -> Any:
+        """The state of the options' constraint at the beginning of an answer; None where there is none."""
+        if options.constrain is None:
+            return None
+        from mindformers.generation.constrain import constraint_for
 
-    def _uncached(self, rows: list[list[int]], lengths: np.ndarray) -> Any:
-        prefill, _ = self._steps_for(len(rows), 0)
-        rows = [list(row) for row in rows]
-        while True:
-            lengths = np.asarray([len(row) for row in rows], np.int32)
-            tokens, _, running = yield prefill(Tensor(self._padded(rows)), Tensor(lengths)).asnumpy()
-            for row in np.flatnonzero(running):
-                rows[row].append(int(tokens[row]))
+        if options.constrain not in self._constraints:
+            self._constraints[options.constrain] = constraint_for(options.constrain, self.tokenizer)
+        return self._constraints[options.constrain].start(budget)
 
-    def _padded(self, rows: list[list[int]]) -> np.ndarray:
-        width = bucket(max(map(len, rows)), self.config.seq_length)
-        ids = np.full((len(rows), width), self.config.pad_token_id, np.int32)
-        for row, tokens in enumerate(rows):
-            ids[row, : len(tokens)] = tokens
-        return ids
+    def _decoded(
+        self, slots: CachedSlots | UncachedSlots, running: list[Running | None], active: list[int]
+    ) -> list[tuple[int, Answer]]:
+        """One step of all slots. Returns those that are done."""
+        tokens, positions = np.zeros(slots.num_slots, np.int32), np.zeros(slots.num_slots, np.int32)
+        for slot in active:
+            tokens[slot], positions[slot] = running[slot].ids[-1], running[slot].position
+        logits = slots.step(tokens, positions)
+        answers = [(slot, self._take(running[slot], logits[slot])) for slot in active]
+        return [(slot, answer) for slot, answer in answers if answer is not None]
 
-    def _steps_for(self, batch_size: int, cache_length: int) -> tuple[PrefillStep, DecodeStep | None]:
-        """The graphs of a shape, with their caches; those of the last few shapes are kept."""
-        shape = (batch_size, cache_length)
-        if shape not in self._steps:
-            caches = self.net.new_caches(batch_size, cache_length) if cache_length else None
-            decode = DecodeStep(self.net, caches) if cache_length else None
-            self._steps[shape] = (PrefillStep(self.net, caches), decode)
-        self._steps.move_to_end(shape)
-        while len(self._steps) > _KEPT_SHAPES:
-            self._steps.popitem(last=False)
-        return self._steps[shape]
+    def _take(self, one: Running, logits: np.ndarray) -> Answer | None:
+        """Choose a sequence's next token; its answer when that was the last one."""
+        token = one.sampler.choose(logits, one.limit - len(one.ids))
+        if one.request.options.num_samples > 1:
+            one.log_probability += log_probability_of(logits, token)
+        if token == self.config.eos_token_id:
+            return Answer(one.ids, one.log_probability, "eos")
+        one.ids.append(token)
+        if one.request.on_token:
+            one.request.on_token(token)
+        if one.request.options.stop:
+            kept = StopTexts(one.request.options.stop, self.tokenizer).cut(one.ids)
+            if kept is not None:
+                return Answer(kept, one.log_probability, "stop")
+        return Answer(one.ids, one.log_probability, "length") if len(one.ids) >= one.limit else None
+
+    def _slots_for(
+        self, num_slots: int, prompts: Sequence[Sequence[int]], options: GenerationOptions
+    ) -> CachedSlots | UncachedSlots:
+        """Slots long enough for prompts and answers; those of the last shapes are kept, with their graphs."""
+        longest = max(map(len, prompts)) + options.max_new_tokens
+        shape = (num_slots, bucket(longest, self.config.seq_length))
+        if shape not in self._slots:
+            self._slots[shape] = self._kind(self.net, *shape)
+        self._slots.move_to_end(shape)
+        while len(self._slots) > _KEPT_SHAPES:
+            self._slots.popitem(last=False)
+        return self._slots[shape]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mindformers.dataset.prompts import Prompt
@@ -26,7 +26,7 @@ def predict_all(
         engine, tokenizer: what answers.
         prompts: what is asked; all are checked before the first is answered.
         options: how tokens are chosen.
-        batch_size: prompts at once.
+        batch_size: prompts that are decoded together, and answers that are written together.
         file: where answers go; those it already has are not asked again. None prints them.
 
     Returns:
@@ -40,24 +40,22 @@ def predict_all(
         engine.check(row, prompt.source)
     start = file.num_done if file else 0
     answers: list[str] = []
+    ready: list[tuple[Prompt, str]] = []
     with Progress("predicting", max(len(prompts) - start, 0), "prompts") as progress:
-        for places in _batches(start, len(prompts), batch_size):
-            found = engine.generate([ids[i] for i in places], options, places.start, min(batch_size, len(prompts)))
-            texts = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in found]
-            _put([prompts[i] for i in places], texts, file)
-            answers += texts
-            progress.update(len(places))
+        for number, found in engine.answers(ids, options, batch_size=batch_size, skip=start):
+            text = tokenizer.decode(found[0].ids, skip_special_tokens=True).strip()
+            answers.append(text)
+            ready.append((prompts[number], text))
+            if len(ready) >= batch_size or number == len(prompts) - 1:
+                _put(ready, file)
+                ready = []
+            progress.update()
     return answers
 
 
-def _batches(start: int, stop: int, size: int) -> Iterator[range]:
-    for first in range(start, stop, size):
-        yield range(first, min(first + size, stop))
-
-
-def _put(prompts: Sequence[Prompt], texts: Sequence[str], file: AnswerFile | None) -> None:
+def _put(ready: list[tuple[Prompt, str]], file: AnswerFile | None) -> None:
     if file is None:
-        sys.stdout.write("".join(f"{text}\n" for text in texts))
+        sys.stdout.write("".join(f"{text}\n" for _, text in ready))
         sys.stdout.flush()
         return
-    file.add([(prompt.columns, text) for prompt, text in zip(prompts, texts, strict=True)])
+    file.add([(prompt.columns, text) for prompt, text in ready])

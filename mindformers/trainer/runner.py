@@ -76,7 +76,7 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
     find_checkpoint(recipe.load_checkpoint)
     begin(recipe)
-    engine = Engine(_network(recipe, config), use_cache=config.use_past)
+    engine = Engine(_network(recipe, config), config.use_past, tokenizer)
     file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
     answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
     if file is not None:
@@ -98,6 +98,8 @@ def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -
         top_k=chosen("top_k"),
         top_p=chosen("top_p"),
         repetition_penalty=chosen("repetition_penalty"),
+        num_beams=flags.num_beams or 1,
+        constrain=flags.constrain,
         seed=recipe.seed,
     )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from mindformers.generation import Engine, GenerationOptions
-from mindformers.generation.engine import bucket
+from mindformers.generation.slots import bucket
 from mindformers.tools.errors import InputError
 from tests.models.tiny import tiny_net
 
@@ -142,11 +141,56 @@ def test_buckets_grow_by_halves_and_thirds() -> None:
     assert bucket(30, 31) == 31
 
 
-def test_graphs_of_the_last_shapes_are_kept(engine: Engine) -> None:
+def test_slots_of_the_last_shapes_are_kept(engine: Engine) -> None:
     one = Engine(engine.net)
-    shapes: list[Any] = [(1, 16), (1, 24), (1, 32), (1, 48), (2, 16)]
-    first = one._steps_for(*shapes[0])
-    assert one._steps_for(*shapes[0]) is first
-    for shape in shapes[1:]:
-        one._steps_for(*shape)
-    assert list(one._steps) == shapes[1:]
+    first = one._slots_for(1, [[1]], GREEDY)
+    assert one._slots_for(1, [[1, 2]], GREEDY) is first
+    shapes = [(2, [[1]]), (3, [[1]])]
+    for num_slots, prompts in shapes:
+        one._slots_for(num_slots, prompts, GREEDY)
+    assert [num_slots for num_slots, _ in one._slots] == [2, 3]
+
+
+@pytest.mark.parametrize("num_slots", [1, 2, 3])
+def test_prompts_take_the_place_of_those_that_end(
+    engine: Engine, num_slots: int, together: dict[bool, list[list[int]]]
+) -> None:
+    end = together[True][0][5]
+    with ending_at(engine, end):
+        wanted = engine.generate(PROMPTS, SAMPLED)
+        found = list(engine.answers(PROMPTS, SAMPLED, batch_size=num_slots))
+    assert [number for number, _ in found] == list(range(len(PROMPTS)))
+    assert [answers[0].ids for _, answers in found] == wanted
+    assert {answers[0].reason for _, answers in found} == {"eos", "length"}
+
+
+def test_several_samples_of_a_prompt(engine: Engine) -> None:
+    options = GenerationOptions(max_new_tokens=6, do_sample=True, num_samples=3, seed=2)
+    found = [answers for _, answers in engine.answers(PROMPTS, options, batch_size=2)]
+    assert [len(answers) for answers in found] == [3] * len(PROMPTS)
+    for answers in found:
+        assert len({tuple(answer.ids) for answer in answers}) == 3
+        assert all(answer.log_probability < 0 for answer in answers)
+    alone = GenerationOptions(max_new_tokens=6, do_sample=True, seed=2)
+    assert engine.generate(PROMPTS, alone) == [answers[0].ids for answers in found]
+
+
+def test_tokens_are_handed_out_as_they_come(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    seen: list[int] = []
+    answer = engine.stream(PROMPTS[0], GREEDY, seen.append)
+    assert seen == answer.ids == together[False][0]
+
+
+def test_a_stop_text_ends_an_answer_and_is_cut_off(engine: Engine, together: dict[bool, list[list[int]]]) -> None:
+    class Letters:
+        """Each token is one letter."""
+
+        def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
+            return "".join(chr(0x4E00 + index) for index in ids)
+
+    whole = together[False][0]
+    text = Letters().decode(whole)
+    one = Engine(engine.net, tokenizer=Letters())
+    options = GenerationOptions(max_new_tokens=NEW_TOKENS, stop=(text[6:8], text[3:5]))
+    [(_, [answer])] = one.answers(PROMPTS[:1], options)
+    assert (answer.ids, answer.reason) == (whole[: text.index(text[3:5])], "stop")

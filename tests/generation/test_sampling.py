@@ -8,15 +8,28 @@ import numpy as np
 import pytest
 
 from mindformers.generation import GenerationOptions
-from mindformers.generation.sampling import Sampler, candidates
+from mindformers.generation.sampling import RowSampler, candidates, log_probability_of
 from mindformers.tools.errors import InputError
 
 SHARES = np.asarray([0.1, 0.4, 0.05, 0.25, 0.2])  # most likely first: 1 3 4 0 2
 LOGITS = np.log(SHARES).astype(np.float32) + 3  # a constant changes nothing
 
 
-def sampler(rows: int = 1, prompts: list[list[int]] | None = None, **options: Any) -> Sampler:
-    return Sampler(GenerationOptions(**options), prompts or [[]] * rows, list(range(rows)))
+BUDGET = 99
+
+
+class Rows:
+    """Samplers of several sequences."""
+
+    def __init__(self, options: GenerationOptions, prompts: list[list[int]], indices: list[int]) -> None:
+        self.samplers = [RowSampler(options, p, index=i) for p, i in zip(prompts, indices, strict=True)]
+
+    def choose(self, logits: np.ndarray) -> np.ndarray:
+        return np.asarray([one.choose(row, BUDGET) for one, row in zip(self.samplers, logits, strict=True)])
+
+
+def sampler(rows: int = 1, prompts: list[list[int]] | None = None, **options: Any) -> Rows:
+    return Rows(GenerationOptions(**options), prompts or [[]] * rows, list(range(rows)))
 
 
 def test_without_limits_every_token_is_a_candidate() -> None:
@@ -67,7 +80,7 @@ def test_draws_follow_the_probabilities() -> None:
 
 
 def draws(seed: int, index: int, count: int = 30) -> list[int]:
-    one = Sampler(GenerationOptions(do_sample=True, seed=seed), [[]], [index])
+    one = Rows(GenerationOptions(do_sample=True, seed=seed), [[]], [index])
     return [int(one.choose(LOGITS[None])[0]) for _ in range(count)]
 
 
@@ -75,7 +88,7 @@ def test_draws_follow_from_the_seed_and_the_place_in_the_input() -> None:
     assert draws(3, 7) == draws(3, 7)
     assert draws(3, 7) != draws(4, 7)
     assert draws(3, 7) != draws(3, 8)
-    batch = Sampler(GenerationOptions(do_sample=True, seed=3), [[], []], [7, 8])
+    batch = Rows(GenerationOptions(do_sample=True, seed=3), [[], []], [7, 8])
     found = [batch.choose(np.stack([LOGITS, LOGITS])).tolist() for _ in range(30)]
     assert [list(column) for column in zip(*found, strict=True)] == [draws(3, 7), draws(3, 8)]
 
@@ -94,6 +107,50 @@ def test_a_penalty_of_one_changes_nothing_and_the_logits_stay_as_they_were() -> 
     assert sampler(prompts=[[1]]).choose(logits).tolist() == [1]
     sampler(prompts=[[1]], repetition_penalty=9.0).choose(logits)
     assert np.array_equal(logits, LOGITS[None])
+
+
+def test_an_answer_does_not_end_before_its_smallest_length() -> None:
+    one = RowSampler(GenerationOptions(min_new_tokens=2), [], eos_token_id=1)
+    assert [one.choose(LOGITS, BUDGET) for _ in range(3)] == [3, 3, 1]
+
+
+def test_samples_of_one_prompt_differ_and_repeat() -> None:
+    options = GenerationOptions(do_sample=True, seed=3)
+
+    def drawn(sample: int) -> list[int]:
+        one = RowSampler(options, [], index=7, sample=sample)
+        return [one.choose(LOGITS, BUDGET) for _ in range(30)]
+
+    assert drawn(0) == draws(3, 7)
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+class Evens:
+    """A constraint in miniature: only even tokens, of which it takes note."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.budgets: list[int] = []
+
+    def allowed(self, budget: int) -> np.ndarray:
+        self.budgets.append(budget)
+        return np.arange(5) % 2 == 0
+
+    def advance(self, token: int) -> None:
+        self.taken.append(token)
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_a_constraint_hides_tokens_and_hears_of_the_chosen(do_sample: bool) -> None:
+    state = Evens()
+    one = RowSampler(GenerationOptions(do_sample=do_sample), [], state=state)
+    chosen = [one.choose(LOGITS, budget) for budget in (3, 2, 1)]
+    assert set(chosen) <= {0, 2, 4}
+    assert (state.taken, state.budgets) == (chosen, [3, 2, 1])
+
+
+def test_log_probabilities_are_those_of_the_softmax() -> None:
+    np.testing.assert_allclose([log_probability_of(LOGITS, i) for i in range(5)], np.log(SHARES), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_cached_decoding_is_full_decoding(net: LlamaForCausalLM) -> None:
     prefill, decode = PrefillStep(net, caches), DecodeStep(net, caches)
     lengths = np.asarray([3, 9], np.int32)
     ids = np.where(np.arange(16) < lengths[:, None], rows[:, :16], PAD).astype(np.int32)
-    found = prefill(Tensor(ids), Tensor(lengths)).asnumpy()
+    found = prefill(Tensor(ids), Tensor(lengths), Tensor(np.asarray([0, 1], np.int32))).asnumpy()
     np.testing.assert_allclose(found, wanted[[0, 1], lengths - 1], atol=1e-4)
     for step in range(15):
         positions = (lengths + step).astype(np.int32)

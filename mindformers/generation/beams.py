@@ -1,0 +1,127 @@
+"""Beam search: the K most likely sequences so far are continued together.
+
+running   a b       K sequences, log-probabilities summed
+next      2K best continuations of all -> the K best that do not end run on; those of the first K that end are done
+done      the K best by log-probability / length^penalty; the search ends when no running one can beat them
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mindformers.generation.options import GenerationOptions
+from mindformers.generation.requests import Answer
+from mindformers.generation.sampling import RowSampler
+
+
+@dataclass
+class Beam:
+    """A sequence that may be continued: its tokens, summed log-probability (nats) and what restricts it."""
+
+    ids: list[int]
+    score: float
+    sampler: RowSampler
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A continuation: the number of the beam, the token, the summed log-probability (nats)."""
+
+    source: int
+    token: int
+    score: float
+
+
+def search_beams(slots: Any, engine: Any, prompt: list[int], options: GenerationOptions) -> list[Answer]:
+    """The `num_samples` best answers to one prompt, best first.
+
+    Args:
+        slots: as many as beams.
+        engine: knows the configuration and the constraints.
+        prompt: its tokens.
+        options: `num_beams`, `length_penalty` and the limits.
+    """
+    limit = min(options.max_new_tokens, engine.config.seq_length - len(prompt))
+    search = _Search(options, engine.config.eos_token_id, limit)
+    first = RowSampler(options, prompt, search.eos, state=engine.constrained(options, limit))
+    logits = np.repeat(slots.fill(0, prompt)[None], options.num_beams, axis=0)
+    slots.rearrange([0] * options.num_beams)
+    beams = [Beam([], 0.0, first)]
+    while True:
+        kept = search.advance(beams, logits)
+        if not kept:
+            return search.best(options.num_samples)
+        sources = [candidate.source for candidate in kept]
+        beams = [_continued(beams[candidate.source], candidate) for candidate in kept]
+        filled = options.num_beams - len(beams)
+        slots.rearrange(sources + [0] * filled)
+        tokens = np.asarray([beam.ids[-1] for beam in beams] + [0] * filled, np.int32)
+        logits = slots.step(tokens, np.full(options.num_beams, len(prompt) + len(beams[0].ids) - 1, np.int32))
+
+
+def _continued(beam: Beam, candidate: Candidate) -> Beam:
+    sampler = copy.copy(beam.sampler)
+    sampler.seen = None if sampler.seen is None else set(sampler.seen)
+    sampler.state = None if sampler.state is None else sampler.state.copy()
+    sampler.take(candidate.token)
+    return Beam([*beam.ids, candidate.token], candidate.score, sampler)
+
+
+class _Search:
+    """What is finished, and what may still become better."""
+
+    def __init__(self, options: GenerationOptions, eos: int, limit: int) -> None:
+        self.options, self.eos, self.limit, self.width = options, eos, limit, options.num_beams
+        self.done: list[tuple[float, Answer]] = []
+
+    def advance(self, beams: list[Beam], logits: np.ndarray) -> list[Candidate]:
+        """Rank all continuations of beams with logits [K, V]. Returns those that run on; none when the search ends."""
+        candidates = self._candidates(beams, logits)
+        length = len(beams[0].ids) + 1
+        is_last = length == self.limit
+        for candidate in candidates[: self.width]:
+            if candidate.token == self.eos or is_last:
+                self._finish(beams[candidate.source], candidate, length)
+        running = [candidate for candidate in candidates if candidate.token != self.eos][: self.width]
+        if is_last or not running or not self._can_improve(running[0].score, length):
+            return []
+        return running
+
+    def best(self, count: int) -> list[Answer]:
+        """The best finished answers."""
+        return [answer for _, answer in self.done[:count]]
+
+    def _candidates(self, beams: list[Beam], logits: np.ndarray) -> list[Candidate]:
+        budget = self.limit - len(beams[0].ids)
+        rows = [
+            beam.score + beam.sampler.adjusted(_log_softmax(row), budget)
+            for beam, row in zip(beams, logits, strict=False)
+        ]
+        scores = np.stack(rows).reshape(-1)
+        count = min(2 * self.width, int(np.isfinite(scores).sum()))
+        best = np.argpartition(-scores, count - 1)[:count] if count < scores.size else np.arange(scores.size)
+        best = best[np.lexsort((best, -scores[best]))]
+        sources, tokens = np.divmod(best, logits.shape[1])
+        return [Candidate(int(s), int(t), float(scores[b])) for s, t, b in zip(sources, tokens, best, strict=True)]
+
+    def _finish(self, beam: Beam, candidate: Candidate, length: int) -> None:
+        ended = candidate.token == self.eos
+        ids = beam.ids if ended else [*beam.ids, candidate.token]
+        answer = Answer(list(ids), candidate.score, "eos" if ended else "length")
+        self.done.append((candidate.score / length**self.options.length_penalty, answer))
+        self.done.sort(key=lambda pair: -pair[0])
+        del self.done[self.width :]
+
+    def _can_improve(self, best_running: float, length: int) -> bool:
+        if len(self.done) < self.width:
+            return True
+        return best_running / length**self.options.length_penalty > self.done[-1][0]
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits.astype(np.float32) - logits.max()
+    return shifted - np.log(np.exp(shifted).sum())

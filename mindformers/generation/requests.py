@@ -1,0 +1,68 @@
+"""What is asked of the engine and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mindformers.generation.options import GenerationOptions
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt.
+
+    Args:
+        ids: its tokens.
+        options: how it is answered.
+        index: its place in the whole input; random draws follow from it.
+        sample: number of the answer, from 0, where a prompt gets several.
+        on_token: called with every token as it is chosen.
+    """
+
+    ids: list[int]
+    options: GenerationOptions
+    index: int = 0
+    sample: int = 0
+    on_token: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a request.
+
+    Args:
+        ids: its tokens, without the end-of-sequence token and without a stop text.
+        log_probability: sum over its tokens, the end-of-sequence token included, nats, under the model's own
+            distribution (before temperature, limits and constraint).
+        reason: `eos`, `stop` (a stop text) or `length`.
+    """
+
+    ids: list[int]
+    log_probability: float = 0.0
+    reason: str = "length"
+
+
+@dataclass
+class Running:
+    """A request that holds a slot.
+
+    Args:
+        request: what is asked.
+        limit: tokens the answer may have.
+        sampler: chooses its tokens.
+        ids: the answer so far.
+        log_probability: of the answer so far.
+    """
+
+    request: Request
+    limit: int
+    sampler: Any
+    ids: list[int] = field(default_factory=list)
+    log_probability: float = 0.0
+
+    @property
+    def position(self) -> int:
+        """Where the last chosen token stands."""
+        return len(self.request.ids) + len(self.ids) - 1
