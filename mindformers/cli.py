@@ -65,6 +65,7 @@ def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
 
 def _run_modes() -> dict[str, Callable[..., Any]]:
     from mindformers.trainer import runner
+    from mindformers.trainer.chat import chat_in_terminal
     from mindformers.trainer.expert_report import expert_report
     from mindformers.trainer.expert_split import split_experts
     from mindformers.trainer.exporting import export
@@ -79,4 +80,5 @@ def _run_modes() -> dict[str, Callable[..., Any]]:
         "tune_routers": tune_routers,
         "expert_report": expert_report,
         "export": export,
+        "chat": chat_in_terminal,
     }

@@ -51,14 +51,16 @@ class ActivationRouter(nn.Cell):
         super().__init__()
         self.num_experts = num_experts
         self.choose = TopExperts(num_experts)
+        self.add_up = ops.MatMul()  # a product with ones is faster than a reduction
 
     def construct(self, h: Tensor, k: Tensor) -> Tensor:
         return ops.stop_gradient(ops.cast(self.choose(self.scores(h), k), h.dtype))
 
     def scores(self, h: Tensor) -> Tensor:
         """float32 [T, E]: the sum of each expert's activations."""
-        groups = ops.stop_gradient(h).reshape(h.shape[0], self.num_experts, -1)
-        return ops.cast(groups, ms.float32).sum(-1)
+        size = h.shape[1] // self.num_experts
+        groups = ops.cast(ops.stop_gradient(h), ms.float32).reshape(-1, size)
+        return self.add_up(groups, ops.ones((size, 1), ms.float32)).reshape(h.shape[0], self.num_experts)
 
 
 class LearnedRouter(nn.Cell):

@@ -16,7 +16,6 @@ from mindformers.core.schedule import Schedule
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.experts.centres import expert_centres
 from mindformers.modalities import MODALITIES
-from mindformers.modules.feed_forward import keep_experts
 from mindformers.modules.router import ActivationRouter
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
@@ -146,7 +145,7 @@ class RouterLoss(nn.Cell):
             h = layer.feed_forward.activations(rows)
             chosen = self.exact(h, k)
             total = total + self.distance(layer.feed_forward.router.scores(rows, modality), chosen, weights)
-            x = stream + layer.feed_forward.w2(keep_experts(h, chosen)).reshape(stream.shape)
+            x = stream + layer.feed_forward.w2(layer.feed_forward.keep_experts(h, chosen)).reshape(stream.shape)
         return total / len(self.model.layers)
 
     def distance(self, scores: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:

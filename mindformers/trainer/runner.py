@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +69,35 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`. Returns the answers."""
     if not flags.predict_data:
         raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
-    required_checkpoint(recipe)
-    tokenizer = build_tokenizer(recipe)
-    config = build_model_config(recipe, tokenizer)
-    options = generation_options(recipe, config, flags)
-    batch_size = _predict_batch_size(recipe, config, flags)
-    prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
-    find_checkpoint(recipe.load_checkpoint)
-    begin(recipe)
-    engine = Engine(_network(recipe, config), config.use_past, tokenizer)
+    prompts = None
+
+    def read(tokenizer: Any) -> None:
+        nonlocal prompts
+        prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
+
+    engine, tokenizer, options = answering(recipe, flags, read)
+    batch_size = _predict_batch_size(recipe, engine.config, flags)
     file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
     answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
     if file is not None:
         logger.info("%d answers in %s", len(prompts), file.path)
     return answers
+
+
+def answering(
+    recipe: Recipe, flags: argparse.Namespace, before: Callable[[Any], None] | None = None
+) -> tuple[Engine, Any, GenerationOptions]:
+    """Engine, tokenizer and options of a recipe; `before` gets the tokenizer before the weights are loaded."""
+    required_checkpoint(recipe)
+    tokenizer = build_tokenizer(recipe)
+    config = build_model_config(recipe, tokenizer)
+    options = generation_options(recipe, config, flags)
+    _predict_batch_size(recipe, config, flags)
+    if before is not None:
+        before(tokenizer)
+    find_checkpoint(recipe.load_checkpoint)
+    begin(recipe)
+    return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
 
 
 def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -> GenerationOptions:
