@@ -75,7 +75,7 @@ def test_commands(tokenizer: Any, tmp_path: Path) -> None:
 
 def test_old_rounds_go_where_the_model_is_too_short(tokenizer: Any) -> None:
     alone = len(tokenizer.encode(get_template("vicuna").render_prompt(chat_turns("q")[:1])))
-    engine = Echo(tokenizer, seq_length=2 * alone)
+    engine = Echo(tokenizer, seq_length=alone + 20)
     chat = chat_with(engine, tokenizer)
     talk(chat, "q", "q", "q")
     assert [len(asked) for asked in engine.asked] == [alone] * 3
