@@ -9,6 +9,7 @@ import numpy as np
 from mindspore import Tensor
 
 from mindformers.generation.steps import DecodeStep, PrefillStep, RearrangeStep
+from mindformers.kernels.decode import native_decode
 
 _SMALLEST_BUCKET = 16
 
@@ -25,7 +26,7 @@ class CachedSlots:
     """Slots with a cache: a prompt is taken in once, then one token at a time.
 
     Args:
-        net: has `prefill`, `decode` and `new_caches`.
+        net: has `prefill`, `decode`, `decode_weights` and `new_caches`.
         num_slots: B.
         length: L, tokens that a slot can hold.
     """
@@ -33,7 +34,9 @@ class CachedSlots:
     def __init__(self, net: Any, num_slots: int, length: int) -> None:
         self.net, self.num_slots, self.length = net, num_slots, length
         self.caches = net.new_caches(num_slots, length)
-        self._prefill, self._decode = PrefillStep(net, self.caches), DecodeStep(net, self.caches)
+        self._prefill = PrefillStep(net, self.caches)
+        self._native = native_decode(net.decode_weights(), [(cache.keys, cache.values) for cache in self.caches])
+        self._decode = self._native or DecodeStep(net, self.caches)
         self._rearrange = RearrangeStep(self.caches)
 
     def fill(self, slot: int, prompt: Sequence[int]) -> np.ndarray:
@@ -46,6 +49,8 @@ class CachedSlots:
 
         Nothing is expected of a slot that is not in use; its position is 0.
         """
+        if self._native is not None:  # an idle slot costs nothing there
+            positions = np.where(positions == 0, -1, positions).astype(np.int32)
         return self._decode(Tensor(tokens), Tensor(positions)).asnumpy()
 
     def rearrange(self, sources: Sequence[int]) -> None:
