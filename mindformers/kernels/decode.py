@@ -1,4 +1,4 @@
-"""A whole decode step of a LLaMA as one C++ operator: a token of every row in, the logits behind it out."""
+"""A whole decode step of a LLaMA as one C++ operator, and several of them as another."""
 
 from __future__ import annotations
 
@@ -91,13 +91,22 @@ def native_decode(weights: DecodeWeights | None, caches: Caches) -> NativeDecode
     Raises:
         ValueError: shapes that do not fit each other.
     """
-    if weights is None or ms.get_context("device_target") != "CPU":
-        return None
-    floats = [*_parameters(weights, caches), weights.cos, weights.sin]
-    if any(tensor.dtype != ms.float32 for tensor in floats):
-        return None
-    library = kernel_library()
+    library = _library_for(weights, caches)
     return None if library is None else NativeDecode(library, weights, caches)
+
+
+def native_greedy(
+    weights: DecodeWeights | None, caches: Caches, num_steps: int, end_token_id: int | None
+) -> NativeGreedy | None:
+    """Several native steps in one call, as `native_decode`.
+
+    Args:
+        weights, caches: as `native_decode`.
+        num_steps: n, at least 1.
+        end_token_id: the token behind which a row ends; None where it never does.
+    """
+    library = _library_for(weights, caches)
+    return None if library is None else NativeGreedy(library, weights, caches, num_steps, end_token_id)
 
 
 class NativeDecode(nn.Cell):
@@ -119,16 +128,15 @@ class NativeDecode(nn.Cell):
         super().__init__(auto_prefix=False)
         _check_weights(weights)
         self.batch_size = _check_caches(weights, caches)
-        self.settings = Tensor(
-            np.asarray([weights.num_heads, _ROUTINGS[weights.routing], weights.num_experts], np.int32)
-        )
+        self.settings = _settings(weights)
         self.eps = Tensor(np.asarray([weights.eps], np.float32))
         self.cos, self.sin = weights.cos, weights.sin
         nothing = Tensor(np.zeros(1, np.int32))
         self.experts_per_token = nothing if weights.experts_per_token is None else weights.experts_per_token
         self.modality_table = nothing if weights.modality_table is None else weights.modality_table
         self.parameters = ParameterTuple(_parameters(weights, caches))
-        self.step = _operator(library, self.batch_size, weights.embedding.shape[0])
+        result = (self.batch_size, weights.embedding.shape[0])
+        self.step = _operator(library, "scimind_decode_step", result, ms.float32)
 
     def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
         return self.step(
@@ -144,19 +152,54 @@ class NativeDecode(nn.Cell):
         )
 
 
-def _operator(library: Path, batch_size: int, vocab_size: int) -> ops.Custom:
+class NativeGreedy(NativeDecode):
+    """Steps whose most likely token (the lowest of equal ones) goes in again, in one call: what a call costs is as much
+    as a step of a small network.
+
+    Args:
+        num_steps: n.
+        end_token_id: as `native_greedy`.
+
+    Inputs: as `NativeDecode`. Returns: int32 [B, n], the tokens behind those given. A row ends with the end token, or
+        when its cache is full; behind its end, and where it is idle, stands -1.
+    """
+
+    def __init__(
+        self, library: Path, weights: DecodeWeights, caches: Caches, num_steps: int, end_token_id: int | None
+    ) -> None:
+        super().__init__(library, weights, caches)
+        if num_steps < 1:
+            raise ValueError(f"num_steps: got {num_steps}, expected 1 or more")
+        self.settings = _settings(weights, -1 if end_token_id is None else end_token_id)
+        self.step = _operator(library, "scimind_decode_greedy", (self.batch_size, num_steps), ms.int32)
+
+
+def _library_for(weights: DecodeWeights | None, caches: Caches) -> Path | None:
+    if weights is None or ms.get_context("device_target") != "CPU":
+        return None
+    floats = [*_parameters(weights, caches), weights.cos, weights.sin]
+    return None if any(tensor.dtype != ms.float32 for tensor in floats) else kernel_library()
+
+
+def _settings(weights: DecodeWeights, end_token_id: int = -1) -> Tensor:
+    """In the order of the library's."""
+    numbers = [weights.num_heads, _ROUTINGS[weights.routing], weights.num_experts, end_token_id]
+    return Tensor(np.asarray(numbers, np.int32))
+
+
+def _operator(library: Path, name: str, result: Shape, result_type: ms.Type) -> ops.Custom:
     def shape(ids: Shape, positions: Shape, *others: Shape) -> Shape:
-        _check("ids", ids, (batch_size,))
-        _check("positions", positions, (batch_size,))
-        return batch_size, vocab_size
+        _check("ids", ids, result[:1])
+        _check("positions", positions, result[:1])
+        return result
 
-    def result_type(ids: ms.Type, positions: ms.Type, *others: ms.Type) -> ms.Type:
-        for name, arrived in (("ids", ids), ("positions", positions)):
+    def dtype(ids: ms.Type, positions: ms.Type, *others: ms.Type) -> ms.Type:
+        for what, arrived in (("ids", ids), ("positions", positions)):
             if getattr(arrived, "element_type", lambda plain=arrived: plain)() != ms.int32:
-                raise TypeError(f"{name}: got {arrived}, expected {ms.int32}")
-        return ms.float32
+                raise TypeError(f"{what}: got {arrived}, expected {ms.int32}")
+        return result_type
 
-    return ops.Custom(f"{library}:scimind_decode_step", shape, result_type, "aot")
+    return ops.Custom(f"{library}:{name}", shape, dtype, "aot")
 
 
 def _parameters(weights: DecodeWeights, caches: Caches) -> list[Parameter]:

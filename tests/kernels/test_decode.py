@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 
 from benchmarks.decode import decode_weights
 from mindformers.kernels import decode
-from mindformers.kernels.decode import NativeDecode, native_decode
+from mindformers.kernels.decode import NativeDecode, native_decode, native_greedy
 from mindformers.models.llama.llama import LlamaForCausalLM
 from tests.models.tiny import tiny_net
 
@@ -115,10 +115,11 @@ def rows_of(values: Sequence[np.ndarray], row: int, batch: int) -> list[np.ndarr
 @pytest.mark.parametrize(
     ("variant", "batch"),
     [
-        *[(variant, batch) for variant in ROUTED for batch in (1, 8, 33)],
+        *[("plain", batch) for batch in (1, 8, 17, 33)],
         *[(variant, 3) for variant in VARIANTS],
-        ("grouped, tied, odd", 17),
-        ("learned", 17),
+        ("activation, odd", 17),
+        ("learned, odd", 1),
+        ("learned, odd", 33),
     ],
 )
 def test_logits_and_caches_are_those_of_the_network(variant: str, batch: int) -> None:
@@ -177,6 +178,39 @@ def test_a_step_gives_the_same_bits_again() -> None:
     step = native(net, new_caches(net, values))
     answers = {step(Tensor(ids), Tensor(positions)).asnumpy().tobytes() for _ in range(5)}
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("variant", ["plain", "learned, odd"])
+def test_a_loop_chooses_what_single_steps_do(variant: str) -> None:
+    net, num_steps = net_of(variant), 6
+    ids, positions, values = make_inputs(net, 3)
+    positions[:] = (LENGTH - 3, 4, -1)
+    step = native(net, new_caches(net, values))
+    expected = np.full((3, num_steps), -1, np.int32)
+    last, places = ids.copy(), positions.copy()
+    for i in range(num_steps):
+        last = step(Tensor(last), Tensor(places)).asnumpy().argmax(-1).astype(np.int32)
+        expected[places >= 0, i] = last[places >= 0]
+        places = np.where((places >= 0) & (places + 1 < LENGTH), places + 1, -1).astype(np.int32)
+    assert greedily(net, values, num_steps, None, ids, positions).tolist() == expected.tolist()
+    assert (expected[0] >= 0).sum() == 3
+    end = expected[1, 2]
+    first = int(np.flatnonzero(expected[1] == end)[0])
+    ended = greedily(net, values, num_steps, int(end), ids, positions)
+    assert ended[1].tolist() == [*expected[1, : first + 1], *[-1] * (num_steps - first - 1)]
+
+
+def greedily(
+    net: LlamaForCausalLM,
+    values: Sequence[np.ndarray],
+    num_steps: int,
+    end: int | None,
+    ids: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    caches = [(layer.keys, layer.values) for layer in new_caches(net, values)]
+    loop = native_greedy(decode_weights(net), caches, num_steps, end)
+    return loop(Tensor(ids), Tensor(positions)).asnumpy()
 
 
 def test_steps_go_on_from_a_prompt_as_the_whole_text_would() -> None:
@@ -254,5 +288,6 @@ def test_there_is_no_native_step_without_a_library_or_in_another_type(monkeypatc
     assert decode_weights(tiny_net(compute_dtype="float16")) is None
     halves = [tuple(ms.Parameter(part.astype(ms.float16)) for part in pair) for pair in caches]
     assert native_decode(decode_weights(net), halves) is None
+    assert native_greedy(decode_weights(net), halves, 4, None) is None
     monkeypatch.setattr(decode, "kernel_library", lambda: None)
     assert native_decode(decode_weights(net), caches) is None

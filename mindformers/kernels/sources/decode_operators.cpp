@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "decode_greedy.h"
 #include "decode_step.h"
 
 namespace {
@@ -17,7 +18,7 @@ constexpr int kSuccess = 0, kFailure = 1;
 enum Input { kIds, kPositions, kSettings, kEps, kCos, kSin, kExpertsPerToken, kModalities, kEmbedding, kNorm, kHead };
 constexpr int kFirstLayer = kHead + 1, kPerLayer = 11, kPerLearnedLayer = 13;
 // The entries of the settings.
-enum Setting { kHeads, kRouting, kExperts, kNumSettings };
+enum Setting { kHeads, kRouting, kExperts, kEndId };
 
 struct Arguments {
   int count;
@@ -108,6 +109,20 @@ extern "C" int scimind_decode_step(int count, void** data, int*, int64_t** shape
     const Model model = model_from(a, 1);
     if (!are_inside(a, model)) return false;
     scimind::decode::step(model, shapes[kIds][0], a.integers(kIds), a.integers(kPositions), a.floats(count - 1));
+    return true;
+  });
+}
+
+// The same inputs -> ids int32 [B, steps].
+extern "C" int scimind_decode_greedy(int count, void** data, int*, int64_t** shapes, const char**, void*, void*) {
+  const Arguments a{count, data, shapes};
+  return guarded([&] {
+    const Model model = model_from(a, 1);
+    if (!are_inside(a, model)) return false;
+    const int64_t rows = shapes[kIds][0], steps = shapes[count - 1][1];
+    scimind::decode::decode_greedily(model, rows, a.integers(kIds), a.integers(kPositions), steps,
+                                     a.integers(kSettings)[kEndId], num_positions(a, model),
+                                     static_cast<int32_t*>(data[count - 1]));
     return true;
   });
 }
