@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -23,7 +24,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from benchmarks.timing import Timing, machine, save, table
-from mindformers.kernels.decode import DecodeWeights, LayerWeights, native_decode
+from mindformers.kernels.decode import DecodeWeights, LayerWeights, native_decode, native_greedy
 from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.models.llama.llama_config import LlamaConfig
@@ -37,7 +38,8 @@ SHAPES = {
 }
 GOALS = {("10m", 1): 2.5, ("60m", 1): 2.2, ("60m", 8): 2.0, ("60m", 32): 2.0, ("500m", 1): 2.0}
 ROUTED_SIZE, ROUTED_GOAL = "60m", 3.0
-PEER = "Hugging Face generate"
+PEER, NATIVE, LOOP = "Hugging Face generate", "native step", "native loop"
+ROUTED = f"native step, learned top {TOP_K} of {EXPERTS}, molecules"
 
 
 class Prefill(nn.Cell):
@@ -72,15 +74,26 @@ class Step:
         ids = rng.integers(self.first_id, self.last_id + 1, (self.batch, PROMPT)).astype(np.int32)
         logits = self.prefill(Tensor(ids), Tensor(np.full(self.batch, PROMPT, np.int32))).asnumpy()
         start = time.perf_counter()
+        self.go_on(logits)
+        return time.perf_counter() - start
+
+    def go_on(self, logits: np.ndarray) -> None:
+        """All steps behind the prompt."""
         for position in range(PROMPT, PROMPT + NEW - 1):
             positions = np.full(self.batch, position, np.int32)
             logits = self.decode(Tensor(self.chosen(logits)), Tensor(positions)).asnumpy()
         self.chosen(logits)
-        return time.perf_counter() - start
 
     def chosen(self, logits: np.ndarray) -> np.ndarray:
         """The most likely of the allowed tokens of every row, int32 [B]."""
         return (logits[:, self.first_id : self.last_id + 1].argmax(-1) + self.first_id).astype(np.int32)
+
+
+class Loop(Step):
+    """`decode` takes all steps in one call."""
+
+    def go_on(self, logits: np.ndarray) -> None:
+        self.decode(Tensor(self.chosen(logits)), Tensor(np.full(self.batch, PROMPT, np.int32))).asnumpy()
 
 
 class Peer:
@@ -97,7 +110,8 @@ class Peer:
             environment["OMP_WAIT_POLICY"] = "passive"
         command = [sys.executable, "-m", "benchmarks.decode_peer"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(command, text=True, env=environment, **pipes)
+        root = Path(__file__).resolve().parents[1]
+        self.process = subprocess.Popen(command, text=True, env=environment, cwd=root, **pipes)
 
     def ask(self, **request: Any) -> float:
         """The answer to a request of `decode_peer`."""
@@ -148,16 +162,17 @@ def network_of(config: LlamaConfig) -> LlamaForCausalLM:
     return net.set_train(False)
 
 
-def native_step(net: LlamaForCausalLM, batch: int) -> Step:
-    """The network with its native decode step."""
+def native_step(net: LlamaForCausalLM, batch: int, is_loop: bool = False) -> Step:
+    """The network with its native decode step, or with the loop of such steps."""
     caches = net.new_caches(batch, PROMPT + NEW)
-    decode = native_decode(decode_weights(net), [(cache.keys, cache.values) for cache in caches])
+    weights, tensors = decode_weights(net), [(cache.keys, cache.values) for cache in caches]
+    decode = native_greedy(weights, tensors, NEW - 1, None) if is_loop else native_decode(weights, tensors)
     if decode is None:
         raise SystemExit("the native kernels are not available: nothing to measure")
     config = net.config
     molecule = [row.name for row in MODALITIES].index("molecule")
     ids = np.flatnonzero(config.modality_table() == molecule) if config.is_routed else (0, config.vocab_size - 1)
-    return Step(Prefill(net, caches), decode, batch, int(ids[0]), int(ids[-1]))
+    return (Loop if is_loop else Step)(Prefill(net, caches), decode, batch, int(ids[0]), int(ids[-1]))
 
 
 def decode_weights(net: LlamaForCausalLM) -> DecodeWeights | None:
@@ -236,15 +251,16 @@ def measure_size(size: str, batches: list[int], seconds: float, is_patient: bool
         count = peer.build(config)
         if count != config.count_parameters():
             raise SystemExit(f"{size}: {count} parameters of the peer's network, {config.count_parameters()} of ours")
-        nets = {"native": network_of(config)}
+        nets = {NATIVE: network_of(config)}
         if size == ROUTED_SIZE:
-            nets[f"native, learned top {TOP_K} of {EXPERTS}, molecules"] = network_of(config_of(size, "learned"))
+            nets[ROUTED] = network_of(config_of(size, "learned"))
         timings = []
         for batch in batches:
-            goals = {"native": GOALS[size, batch]} if (size, batch) in GOALS else {}
+            goals = {NATIVE: GOALS[size, batch]} if (size, batch) in GOALS else {}
             if batch == 1:
-                goals.update({name: ROUTED_GOAL for name in nets if "learned" in name})
+                goals[ROUTED] = ROUTED_GOAL
             cases = {name: native_step(net, batch) for name, net in nets.items()}
+            cases[LOOP] = native_step(nets[NATIVE], batch, is_loop=True)
             timings += measure(f"{count / 1e6:.1f}M, batch {batch}", peer, cases, batch, goals, seconds)
             print(table(timings[-len(cases) - 1 :]), flush=True)
         return timings

@@ -1,0 +1,34 @@
+"""The benchmark of decoding in miniature, the peer's process included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mindspore as ms
+import pytest
+
+from benchmarks import decode
+
+
+@pytest.mark.usefixtures("library")
+def test_the_benchmark_runs_and_saves_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("transformers")
+    shape = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "intermediate_size": 64, "vocab_size": 140}
+    monkeypatch.setattr(decode, "SHAPES", {decode.ROUTED_SIZE: shape})
+    monkeypatch.setattr(decode, "PROMPT", 5)
+    monkeypatch.setattr(decode, "NEW", 4)
+    target = tmp_path / "figures.json"
+    mode = ms.get_context("mode")
+    monkeypatch.setattr("sys.argv", ["decode", "--json", str(target), "--batches", "1,3", "--seconds", "0"])
+    monkeypatch.chdir(tmp_path)
+    try:
+        decode.main()
+    finally:
+        ms.set_context(mode=mode)
+    figures = json.loads(target.read_text())
+    assert [figure["name"] for figure in figures] == [decode.PEER, decode.NATIVE, decode.ROUTED, decode.LOOP] * 2
+    assert all(figure["milliseconds"] > 0 for figure in figures)
+    assert capsys.readouterr().out.count(decode.NATIVE) == 4
