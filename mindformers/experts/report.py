@@ -16,6 +16,10 @@ from mindformers.tools.errors import InputError
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 _ENERGIES = {"energy": np.square, "magnitude": np.abs}
+_FIRST_RANDOM, _NUM_RANDOM = (
+    1000,
+    5,
+)  # splits by lot differ by about a per cent from each other; their mean is the yardstick
 
 
 def layer_report(
@@ -28,7 +32,7 @@ def layer_report(
     top_k: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """One layer's figures, each beside those of a random balanced split. JSON-able.
+    """One layer's figures, each beside the mean of a few random balanced splits. JSON-able.
 
     Args:
         layer: its number.
@@ -37,16 +41,16 @@ def layer_report(
         w1, w3: gate and value rows [F, D].
         batches: (activations h [T, F], modality rows [T]) of the layer, read once; none for a report on weights alone.
         top_k: experts a token may use, by the name of its modality.
-        seed: of the random split.
+        seed: of the random splits.
 
     Returns: `layer`; `balance` with `min` and `max` neurons of an expert; `similarity` with the mean cosine of two
         neurons of one expert, `experts` and `random`; and `kept`, by modality: `tokens`, `top_k`, and the share of the
         sum of h^2 (`energy`) and of |h| (`magnitude`) in the chosen experts, each `experts` and `random`.
     """
-    by_lot = random_labels(len(labels), num_experts, seed)
+    by_lot = [random_labels(len(labels), num_experts, seed + _FIRST_RANDOM + number) for number in range(_NUM_RANDOM)]
     features = neuron_features(w1, w3)
     counts = np.bincount(labels, minlength=num_experts)
-    kept = _KeptShares({"experts": labels, "random": by_lot}, num_experts, top_k or {})
+    kept = _KeptShares({"experts": [labels], "random": by_lot}, num_experts, top_k or {})
     for h, modality_rows in batches:
         kept.add(h, modality_rows)
     return {
@@ -54,7 +58,7 @@ def layer_report(
         "balance": {"min": int(counts.min()), "max": int(counts.max())},
         "similarity": {
             "experts": mean_cosine(features, labels, num_experts),
-            "random": mean_cosine(features, by_lot, num_experts),
+            "random": float(np.mean([mean_cosine(features, lot, num_experts) for lot in by_lot])),
         },
         "kept": kept.shares(),
     }
@@ -75,13 +79,41 @@ def mean_cosine(features: np.ndarray, labels: np.ndarray, num_experts: int) -> f
 
 
 def table_of(reports: Iterable[Mapping[str, Any]]) -> str:
-    """Reports as a plain text table, a line a layer; pairs are this split / a random one, energies in per cent."""
+    """Reports as a plain text table, a line a layer and their mean; pairs are split / random, energies in per cent."""
     reports = list(reports)
     names = list(dict.fromkeys(name for report in reports for name in report["kept"]))
     lines = [["layer", "neurons an expert", "cosine", *(f"{name} energy, %" for name in names)]]
     lines += [_table_line(report, names) for report in reports]
+    if len(reports) > 1:
+        lines.append(_table_line(_mean_report(reports, names), names))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
+
+
+def _mean_report(reports: list[Mapping[str, Any]], names: list[str]) -> dict[str, Any]:
+    """The mean of all layers, as far as the table shows it."""
+
+    def mean(*path: str) -> float:
+        values = [value for report in reports if (value := _inner(report, path)) is not None]
+        return float(np.mean(values))
+
+    sides = ("experts", "random")
+    return {
+        "layer": "mean",
+        "balance": {
+            "min": min(report["balance"]["min"] for report in reports),
+            "max": max(report["balance"]["max"] for report in reports),
+        },
+        "similarity": {side: mean("similarity", side) for side in sides},
+        "kept": {name: {"energy": {side: mean("kept", name, "energy", side) for side in sides}} for name in names},
+    }
+
+
+def _inner(report: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = report
+    for key in path:
+        value = value.get(key) if value is not None else None
+    return value
 
 
 def _table_line(report: Mapping[str, Any], names: list[str]) -> list[str]:
@@ -98,9 +130,9 @@ def _table_line(report: Mapping[str, Any], names: list[str]) -> list[str]:
 class _KeptShares:
     """Sums, over batches, what the chosen experts keep of the activations and how much there was."""
 
-    def __init__(self, splits: Mapping[str, np.ndarray], num_experts: int, top_k: Mapping[str, int]) -> None:
+    def __init__(self, splits: Mapping[str, list[np.ndarray]], num_experts: int, top_k: Mapping[str, int]) -> None:
         self.splits, self.num_experts, self.top_k = splits, num_experts, top_k
-        self.num_neurons = len(splits["experts"])
+        self.num_neurons = len(splits["experts"][0])
         expert_size(self.num_neurons, num_experts, "expert report")
         self.tokens: dict[str, int] = {}
         self.kept: dict[tuple[str, str, str], float] = {}
@@ -118,10 +150,14 @@ class _KeptShares:
         for energy, measure in _ENERGIES.items():
             strength = measure(h)
             self.total[name, energy] = self.total.get((name, energy), 0.0) + float(strength.sum(dtype=np.float64))
-            for split, labels in self.splits.items():
-                chosen = choose_experts(expert_sums(h, labels, self.num_experts), k)
-                found = float((expert_sums(strength, labels, self.num_experts) * chosen).sum(dtype=np.float64))
+            for split, candidates in self.splits.items():
+                found = float(np.mean([self._kept(h, strength, labels, k) for labels in candidates]))
                 self.kept[name, energy, split] = self.kept.get((name, energy, split), 0.0) + found
+
+    def _kept(self, h: np.ndarray, strength: np.ndarray, labels: np.ndarray, k: int) -> float:
+        """The strength [T, F] that the k chosen experts of every token hold."""
+        chosen = choose_experts(expert_sums(h, labels, self.num_experts), k)
+        return float((expert_sums(strength, labels, self.num_experts) * chosen).sum(dtype=np.float64))
 
     def _experts_of(self, name: str) -> int:
         k = self.top_k.get(name)

@@ -32,7 +32,9 @@ from mindformers.trainer.expert_probe import ActivationProbe, real_tokens
 from mindformers.trainer.start import begin, required_checkpoint
 
 logger = get_logger(__name__)
-_REPORT_TOKENS = 4096
+_SAMPLE_TOKENS = 16384  # of the data; the first half may choose between splits, the second half judges the result
+_STARTS = 4  # of k-means, where there is data to choose between them
+Samples = list[list[tuple[np.ndarray, np.ndarray]]]  # by layer: activations [T, F] and modality rows [T] of batches
 
 
 def split_experts(recipe: Recipe, flags: argparse.Namespace) -> np.ndarray:
@@ -57,11 +59,12 @@ def split_experts(recipe: Recipe, flags: argparse.Namespace) -> np.ndarray:
     net = build_network(recipe, config, random=False)
     source = load_weights(net, recipe.load_checkpoint)
     stored = recorded_order(str(source), kept_metadata(source), (config.num_layers, config.ffn_size))
-    labels = _labels(recipe, flags, net, config, data, stored)
+    samples = _samples(net, config, data)
+    labels = _labels(recipe, flags, net, config, data, stored, samples)
     original = labels if stored is None else np.take_along_axis(labels, invert_order(stored), 1)
     method = "published" if flags.patterns_dir else flags.method or "kmeans"
     _write(output, original, config, method, recipe)
-    _report(output, recipe, net, config, labels, data)
+    _report(output, recipe, net, config, labels, samples)
     order = neuron_order(labels)
     store_expert_by_expert(net, order)
     whole_order = order if stored is None else np.take_along_axis(stored, order, 1)
@@ -103,6 +106,7 @@ def _labels(
     config: Any,
     data: MindRecordBatches | None,
     stored: np.ndarray | None,
+    samples: Samples,
 ) -> np.ndarray:
     """The experts of the neurons as they are stored now."""
     if flags.patterns_dir:
@@ -112,18 +116,45 @@ def _labels(
         if data is None:
             raise InputError("--data", "not given", "a MindRecord file of domain data", "pass --data F.mindrecord")
         return _by_coactivation(recipe, net, config, data)
-    return _by_weights(recipe, net, config)
+    return _by_weights(recipe, net, config, samples)
 
 
-def _by_weights(recipe: Recipe, net: Any, config: Any) -> np.ndarray:
+def _by_weights(recipe: Recipe, net: Any, config: Any, samples: Samples) -> np.ndarray:
+    """K-means; of several starts, the one whose chosen experts keep the most energy of the first samples."""
     labels = []
     with Progress("clustering", config.num_layers, "layers") as progress:
-        for layer in net.model.layers:
-            cell = layer.feed_forward
-            w1, w3 = cell.w1.weight.asnumpy(), cell.w3.weight.asnumpy()
-            labels.append(cluster_neurons(w1, w3, config.experts.num_experts, recipe.seed))
+        for number, layer in enumerate(net.model.layers):
+            w1, w3 = (cell.weight.asnumpy() for cell in (layer.feed_forward.w1, layer.feed_forward.w3))
+            half = samples[number][: (len(samples[number]) + 1) // 2]
+            starts = range(recipe.seed, recipe.seed + (_STARTS if half else 1))
+            found = [cluster_neurons(w1, w3, config.experts.num_experts, seed) for seed in starts]
+            kept = [_kept_energy(config, number, one, w1, w3, half) for one in found] if half else [0.0]
+            labels.append(found[int(np.argmax(kept))])
             progress.update()
     return np.stack(labels)
+
+
+def _kept_energy(config: Any, number: int, labels: np.ndarray, w1: np.ndarray, w3: np.ndarray, half: Any) -> float:
+    """The share of energy that the chosen experts keep, mean of the modalities."""
+    report = layer_report(number, labels, config.experts.num_experts, w1, w3, half, _top_k(config))
+    return float(np.mean([share["energy"]["experts"] for share in report["kept"].values()]))
+
+
+def _top_k(config: Any) -> dict[str, int]:
+    return {row.name: k for row, k in zip(MODALITIES, config.experts.experts_of_rows(), strict=True)}
+
+
+def _samples(net: Any, config: Any, data: MindRecordBatches | None) -> Samples:
+    """The first batches of data, as every layer's neurons see them; none without data."""
+    batches: Samples = [[] for _ in net.model.layers]
+    seen = 0
+    for modality_rows, layers in _activations(net, config, data, "sampling activations") if data else ():
+        for found, h in zip(batches, layers, strict=True):
+            found.append((h, modality_rows))
+        seen += len(modality_rows)
+        if seen >= _SAMPLE_TOKENS:
+            break
+    return batches
 
 
 def _by_coactivation(recipe: Recipe, net: Any, config: Any, data: MindRecordBatches) -> np.ndarray:
@@ -149,25 +180,14 @@ def _activations(
         yield modality_rows, [h.asnumpy() for _, h in probe(Tensor(ids))]
 
 
-def _report(
-    output: Path, recipe: Recipe, net: Any, config: Any, labels: np.ndarray, data: MindRecordBatches | None
-) -> None:
-    """The table on the screen and in a file; kept energy is measured on the first tokens of the data."""
-    batches: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in labels]
-    if data is not None:
-        seen = 0
-        for modality_rows, layers in _activations(net, config, data, "measuring kept energy"):
-            for found, h in zip(batches, layers, strict=True):
-                found.append((h, modality_rows))
-            seen += len(modality_rows)
-            if seen >= _REPORT_TOKENS:
-                break
-    top_k = {row.name: k for row, k in zip(MODALITIES, config.experts.experts_of_rows(), strict=True)}
+def _report(output: Path, recipe: Recipe, net: Any, config: Any, labels: np.ndarray, samples: Samples) -> None:
+    """The table on the screen and in a file; kept energy is measured on the second half of the samples."""
     reports = []
     for number, layer in enumerate(net.model.layers):
         w1, w3 = (cell.weight.asnumpy() for cell in (layer.feed_forward.w1, layer.feed_forward.w3))
         split = (number, labels[number], config.experts.num_experts, w1, w3)
-        reports.append(layer_report(*split, batches[number], top_k, recipe.seed))
+        second = samples[number][len(samples[number]) // 2 :]
+        reports.append(layer_report(*split, second, _top_k(config), recipe.seed))
     write_json(output.with_suffix(".report.json"), reports)
     sys.stdout.write(table_of(reports) + "\n")
 

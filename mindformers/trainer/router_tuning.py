@@ -47,7 +47,7 @@ def tune_routers(recipe: Recipe, flags: argparse.Namespace) -> dict[str, Any]:
     begin(recipe)
     config = learned_config(recipe)
     data = open_data(recipe, config, flags.data, recipe.train_batch_size, shuffle=True)
-    judge = evaluation_data(recipe, config) if recipe.eval_dataset.data_loader.dataset_dir else data
+    judge = _judge(recipe, config, data)
     net = build_network(recipe, config, random=False)
     source = load_weights(net, recipe.load_checkpoint, without_routers=True)
     report = {}
@@ -61,6 +61,15 @@ def tune_routers(recipe: Recipe, flags: argparse.Namespace) -> dict[str, Any]:
     write_json(output.with_suffix(".report.json"), report)
     logger.info("routers in %s; use them with --model.model_config.experts.routing learned", output)
     return report
+
+
+def _judge(recipe: Recipe, config: Any, data: MindRecordBatches) -> MindRecordBatches:
+    """Held-out data where the recipe's are there, else the tuning data, with a line that says so."""
+    held_out = recipe.eval_dataset.data_loader.dataset_dir
+    if held_out and (Path(held_out).exists() or Path(f"{held_out}0").exists()):
+        return evaluation_data(recipe, config)
+    logger.warning("eval_dataset: '%s' not found; the routers are judged on the data they are tuned on", held_out)
+    return data
 
 
 def learned_config(recipe: Recipe) -> Any:

@@ -83,13 +83,15 @@ def test_the_report_is_json_and_a_table() -> None:
         layer_report(1, np.array([0, 0, 0, 1]), 2, WEIGHTS, WEIGHTS),
     ]
     assert json.loads(json.dumps(reports)) == reports
-    head, first, second = table_of(reports).split("\n")
+    head, first, second, mean = table_of(reports).split("\n")
     assert head.split("  ")[-1] == "text energy, %"
     assert first.split()[:2] == ["0", "2"]
     assert "71.4 / " in first
     assert second.split()[:2] == ["1", "1-3"]
     assert second.endswith("-")
-    assert len({len(line) for line in (head, first, second)}) == 1
+    assert mean.split()[:2] == ["mean", "1-3"]
+    assert "71.4 / " in mean  # of the layers that have the figure
+    assert len({len(line) for line in (head, first, second, mean)}) == 1
 
 
 @pytest.mark.parametrize(("top_k", "line"), [({}, "is not given"), ({"text": 3}, "is 3"), ({"text": 0}, "is 0")])
