@@ -179,14 +179,13 @@ def decode_weights(net: LlamaForCausalLM) -> DecodeWeights | None:
     """What the native step needs of a network; None where it holds parts that the step does not know."""
     config, model = net.config, net.model
     types = (config.compute_dtype, config.layernorm_compute_type, config.softmax_compute_type, config.rotary_dtype)
-    linears = [cell for _, cell in net.cells_and_names() if isinstance(cell, Linear)]
-    per_layer = len(linears) - (net.lm_head is not None)
-    if set(types) != {"float32"} or per_layer != 7 * config.num_layers or any(x.bias is not None for x in linears):
+    layers = [layer_weights(layer) for layer in model.layers]
+    if set(types) != {"float32"} or None in layers or not (net.lm_head is None or is_plain(net.lm_head)):
         return None
     embedding = model.tok_embeddings.embedding_weight
     return DecodeWeights(
         embedding=embedding,
-        layers=[_layer_weights(layer) for layer in model.layers],
+        layers=layers,
         norm=model.norm_out.weight,
         head=embedding if net.lm_head is None else net.lm_head.weight,
         num_heads=config.num_heads,
@@ -200,22 +199,26 @@ def decode_weights(net: LlamaForCausalLM) -> DecodeWeights | None:
     )
 
 
-def _layer_weights(layer: nn.Cell) -> LayerWeights:
+def layer_weights(layer: nn.Cell) -> LayerWeights | None:
+    """The parameters of one layer; None where a projection is wrapped or has a bias."""
     attention, feed_forward = layer.attention, layer.feed_forward
+    projections = {name: getattr(attention, name) for name in ("wq", "wk", "wv", "wo")}
+    projections |= {name: getattr(feed_forward, name) for name in ("w1", "w3", "w2")}
+    if not all(map(is_plain, projections.values())):
+        return None
     router = feed_forward.router if feed_forward.is_learned else None
     return LayerWeights(
         attention_norm=layer.attention_norm.weight,
-        wq=attention.wq.weight,
-        wk=attention.wk.weight,
-        wv=attention.wv.weight,
-        wo=attention.wo.weight,
         ffn_norm=layer.ffn_norm.weight,
-        w1=feed_forward.w1.weight,
-        w3=feed_forward.w3.weight,
-        w2=feed_forward.w2.weight,
+        **{name: linear.weight for name, linear in projections.items()},
         router_weight=None if router is None else router.weight,
         router_bias=None if router is None else router.bias,
     )
+
+
+def is_plain(cell: nn.Cell) -> bool:
+    """Whether a cell is a product with its weight and nothing else."""
+    return type(cell) is Linear and cell.bias is None
 
 
 def measure(

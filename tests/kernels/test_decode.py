@@ -286,6 +286,9 @@ def test_there_is_no_native_step_without_a_library_or_in_another_type(monkeypatc
     assert native_decode(decode_weights(net), caches) is not None
     assert native_decode(None, caches) is None
     assert decode_weights(tiny_net(compute_dtype="float16")) is None
+    wrapped = tiny_net(experts=None)
+    wrapped.model.layers[1].attention.wv = nn.SequentialCell(wrapped.model.layers[1].attention.wv)
+    assert decode_weights(wrapped) is None
     halves = [tuple(ms.Parameter(part.astype(ms.float16)) for part in pair) for pair in caches]
     assert native_decode(decode_weights(net), halves) is None
     assert native_greedy(decode_weights(net), halves, 4, None) is None
