@@ -42,46 +42,31 @@ PEER, NATIVE, LOOP = "Hugging Face generate", "native step", "native loop"
 ROUTED = f"native step, learned top {TOP_K} of {EXPERTS}, molecules"
 
 
-class Prefill(nn.Cell):
-    """Inputs: ids int32 [B, S] and their numbers int32 [B]. Returns: logits float32 [B, V] behind them."""
-
-    def __init__(self, net: LlamaForCausalLM, caches: nn.CellList) -> None:
-        super().__init__(auto_prefix=False)
-        self.net, self.caches = net, caches
-
-    def construct(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        return self.net.prefill(ids, lengths, self.caches)
-
-
 @dataclass
 class Step:
-    """One form of our network, ready to decode a batch.
+    """One form of our network, whose caches hold a prompt of every row.
 
     Args:
-        prefill, decode: its graphs over the same caches.
+        decode: a step of all rows.
+        logits: float32 [B, V], behind the prompts.
         first_id, last_id: the tokens to choose from.
     """
 
-    prefill: nn.Cell
     decode: nn.Cell
-    batch: int
+    logits: np.ndarray
     first_id: int
     last_id: int
 
     def seconds(self) -> float:
-        """Of the steps behind a prompt."""
-        rng = np.random.default_rng(0)
-        ids = rng.integers(self.first_id, self.last_id + 1, (self.batch, PROMPT)).astype(np.int32)
-        logits = self.prefill(Tensor(ids), Tensor(np.full(self.batch, PROMPT, np.int32))).asnumpy()
+        """Of the steps behind the prompts."""
         start = time.perf_counter()
-        self.go_on(logits)
+        self.go_on(self.logits)
         return time.perf_counter() - start
 
     def go_on(self, logits: np.ndarray) -> None:
-        """All steps behind the prompt."""
+        """All steps behind the prompts."""
         for position in range(PROMPT, PROMPT + NEW - 1):
-            positions = np.full(self.batch, position, np.int32)
-            logits = self.decode(Tensor(self.chosen(logits)), Tensor(positions)).asnumpy()
+            logits = self.decode(Tensor(self.chosen(logits)), positions_of(logits, position)).asnumpy()
         self.chosen(logits)
 
     def chosen(self, logits: np.ndarray) -> np.ndarray:
@@ -93,7 +78,12 @@ class Loop(Step):
     """`decode` takes all steps in one call."""
 
     def go_on(self, logits: np.ndarray) -> None:
-        self.decode(Tensor(self.chosen(logits)), Tensor(np.full(self.batch, PROMPT, np.int32))).asnumpy()
+        self.decode(Tensor(self.chosen(logits)), positions_of(logits, PROMPT)).asnumpy()
+
+
+def positions_of(rows: np.ndarray, position: int) -> Tensor:
+    """The same one for all rows, int32 [B]."""
+    return Tensor(np.full(len(rows), position, np.int32))
 
 
 class Peer:
@@ -162,17 +152,21 @@ def network_of(config: LlamaConfig) -> LlamaForCausalLM:
     return net.set_train(False)
 
 
-def native_step(net: LlamaForCausalLM, batch: int, is_loop: bool = False) -> Step:
-    """The network with its native decode step, or with the loop of such steps."""
-    caches = net.new_caches(batch, PROMPT + NEW)
-    weights, tensors = decode_weights(net), [(cache.keys, cache.values) for cache in caches]
-    decode = native_greedy(weights, tensors, NEW - 1, None) if is_loop else native_decode(weights, tensors)
-    if decode is None:
+def native_steps(net: LlamaForCausalLM, batch: int) -> tuple[Step, Loop]:
+    """The network's native step and the loop of such steps, over the same caches with a random prompt."""
+    caches = [(cache.keys, cache.values) for cache in net.new_caches(batch, PROMPT + NEW)]
+    weights, config = decode_weights(net), net.config
+    step, loop = native_decode(weights, caches), native_greedy(weights, caches, NEW - 1, None)
+    if step is None or loop is None:
         raise SystemExit("the native kernels are not available: nothing to measure")
-    config = net.config
     molecule = [row.name for row in MODALITIES].index("molecule")
     ids = np.flatnonzero(config.modality_table() == molecule) if config.is_routed else (0, config.vocab_size - 1)
-    return (Loop if is_loop else Step)(Prefill(net, caches), decode, batch, int(ids[0]), int(ids[-1]))
+    first_id, last_id = int(ids[0]), int(ids[-1])
+    prompts = np.random.default_rng(0).integers(first_id, last_id + 1, (PROMPT, batch)).astype(np.int32)
+    # Token by token: what a graph needs for 32 whole prompts is more memory than the largest network.
+    for position, tokens in enumerate(prompts):
+        logits = step(Tensor(tokens), positions_of(tokens, position)).asnumpy()
+    return Step(step, logits, first_id, last_id), Loop(loop, logits, first_id, last_id)
 
 
 def decode_weights(net: LlamaForCausalLM) -> DecodeWeights | None:
@@ -262,13 +256,18 @@ def measure_size(size: str, batches: list[int], seconds: float, is_patient: bool
             goals = {NATIVE: GOALS[size, batch]} if (size, batch) in GOALS else {}
             if batch == 1:
                 goals[ROUTED] = ROUTED_GOAL
-            cases = {name: native_step(net, batch) for name, net in nets.items()}
-            cases[LOOP] = native_step(nets[NATIVE], batch, is_loop=True)
+            cases = cases_of(nets, batch)
             timings += measure(f"{count / 1e6:.1f}M, batch {batch}", peer, cases, batch, goals, seconds)
             print(table(timings[-len(cases) - 1 :]), flush=True)
         return timings
     finally:
         peer.close()
+
+
+def cases_of(nets: dict[str, LlamaForCausalLM], batch: int) -> dict[str, Step]:
+    """The forms to compare. The loop chooses from all tokens, so it has no case with molecules."""
+    steps = {name: native_steps(net, batch) for name, net in nets.items()}
+    return {name: step for name, (step, _) in steps.items()} | {LOOP: steps[NATIVE][1]}
 
 
 def main() -> None:

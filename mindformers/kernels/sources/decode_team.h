@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -42,7 +43,7 @@ class Phases {
   };
 
   static void rest(int64_t spins) {
-    if (spins >= kSpins) return std::this_thread::yield();
+    if (spins >= kSpins) return std::this_thread::sleep_for(std::chrono::microseconds(20));
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
@@ -50,7 +51,8 @@ class Phases {
 #endif
   }
 
-  // Some 50 microseconds; a longer wait means that other programs have the processor, and one of them may go on.
+  // Some 50 microseconds; a longer wait means that another program has the processor of the thread waited for, which
+  // may have this one's.
   static constexpr int64_t kSpins = 1000;
   std::unique_ptr<Phase[]> phases_;
 };
