@@ -24,11 +24,10 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from benchmarks.timing import Timing, machine, save, table
-from mindformers.kernels.decode import DecodeWeights, LayerWeights, native_decode, native_greedy
+from mindformers.kernels.decode import native_decode, native_greedy
 from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.models.llama.llama_config import LlamaConfig
-from mindformers.modules.linear import Linear
 
 PROMPT, NEW, EXPERTS, TOP_K = 64, 64, 16, 2
 SHAPES = {
@@ -155,7 +154,7 @@ def network_of(config: LlamaConfig) -> LlamaForCausalLM:
 def native_steps(net: LlamaForCausalLM, batch: int) -> tuple[Step, Loop]:
     """The network's native step and the loop of such steps, over the same caches with a random prompt."""
     caches = [(cache.keys, cache.values) for cache in net.new_caches(batch, PROMPT + NEW)]
-    weights, config = decode_weights(net), net.config
+    weights, config = net.decode_weights(), net.config
     step, loop = native_decode(weights, caches), native_greedy(weights, caches, NEW - 1, None)
     if step is None or loop is None:
         raise SystemExit("the native kernels are not available: nothing to measure")
@@ -167,52 +166,6 @@ def native_steps(net: LlamaForCausalLM, batch: int) -> tuple[Step, Loop]:
     for position, tokens in enumerate(prompts):
         logits = step(Tensor(tokens), positions_of(tokens, position)).asnumpy()
     return Step(step, logits, first_id, last_id), Loop(loop, logits, first_id, last_id)
-
-
-def decode_weights(net: LlamaForCausalLM) -> DecodeWeights | None:
-    """What the native step needs of a network; None where it holds parts that the step does not know."""
-    config, model = net.config, net.model
-    types = (config.compute_dtype, config.layernorm_compute_type, config.softmax_compute_type, config.rotary_dtype)
-    layers = [layer_weights(layer) for layer in model.layers]
-    if set(types) != {"float32"} or None in layers or not (net.lm_head is None or is_plain(net.lm_head)):
-        return None
-    embedding = model.tok_embeddings.embedding_weight
-    return DecodeWeights(
-        embedding=embedding,
-        layers=layers,
-        norm=model.norm_out.weight,
-        head=embedding if net.lm_head is None else net.lm_head.weight,
-        num_heads=config.num_heads,
-        eps=config.rms_norm_eps,
-        cos=model.rotary.cos,
-        sin=model.rotary.sin,
-        routing=config.experts.routing if config.is_routed else "none",
-        num_experts=config.experts.num_experts if config.is_routed else 1,
-        experts_per_token=model.experts_per_token,
-        modality_table=model.modality_table,
-    )
-
-
-def layer_weights(layer: nn.Cell) -> LayerWeights | None:
-    """The parameters of one layer; None where a projection is wrapped or has a bias."""
-    attention, feed_forward = layer.attention, layer.feed_forward
-    projections = {name: getattr(attention, name) for name in ("wq", "wk", "wv", "wo")}
-    projections |= {name: getattr(feed_forward, name) for name in ("w1", "w3", "w2")}
-    if not all(map(is_plain, projections.values())):
-        return None
-    router = feed_forward.router if feed_forward.is_learned else None
-    return LayerWeights(
-        attention_norm=layer.attention_norm.weight,
-        ffn_norm=layer.ffn_norm.weight,
-        **{name: linear.weight for name, linear in projections.items()},
-        router_weight=None if router is None else router.weight,
-        router_bias=None if router is None else router.bias,
-    )
-
-
-def is_plain(cell: nn.Cell) -> bool:
-    """Whether a cell is a product with its weight and nothing else."""
-    return type(cell) is Linear and cell.bias is None
 
 
 def measure(

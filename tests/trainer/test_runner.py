@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from mindformers.config import Recipe
 from mindformers.config.flags import FLAGS
 from mindformers.dataset.mindrecord_writer import write_records
 from mindformers.dataset.prompts import Prompt
+from mindformers.generation import GenerationOptions
+from mindformers.generation.requests import Answer
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.tools.errors import InputError
 from mindformers.trainer import runner
@@ -39,15 +42,15 @@ def test_generation_takes_the_recipes_defaults(tmp_path: Path) -> None:
     given = {"max_decode_length": 7, "top_k": 3, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.1}
     recipe = recipe_with_model(tmp_path, do_sample=True, **given)
     found = generation_options(recipe, build_model_config(recipe), flags())
-    assert vars(found) == {
-        "max_new_tokens": 7,
-        "do_sample": True,
-        "top_k": 3,
-        "top_p": 0.9,
-        "temperature": 0.7,
-        "repetition_penalty": 1.1,
-        "seed": 5,
-    }
+    assert found == GenerationOptions(
+        max_new_tokens=7, do_sample=True, top_k=3, top_p=0.9, temperature=0.7, repetition_penalty=1.1, seed=5
+    )
+
+
+def test_what_only_a_flag_says_reaches_the_options(tmp_path: Path) -> None:
+    recipe = small_recipe(tmp_path)
+    found = generation_options(recipe, build_model_config(recipe), flags(num_beams=3, constrain="dna"))
+    assert (found.num_beams, found.constrain) == (3, "dna")
 
 
 def test_flags_win_over_the_recipe_even_where_they_are_zero_or_false(tmp_path: Path) -> None:
@@ -140,16 +143,22 @@ def test_an_unusable_flag_is_refused_before_anything_is_made(tmp_path: Path) -> 
 class Echo:
     """An engine that answers with the prompt's last token and notes what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, fails_at: int | None = None) -> None:
         self.asked: list[tuple[int, int, int]] = []
+        self.fails_at = fails_at
 
     def check(self, ids: list[int], what: str) -> None:
         if len(ids) > 3:
             raise InputError(what, f"{len(ids)} tokens", "at most 3", "")
 
-    def generate(self, prompts: list[list[int]], options: object, first_index: int, batch_size: int) -> list[list[int]]:
-        self.asked.append((first_index, len(prompts), batch_size))
-        return [prompt[-1:] for prompt in prompts]
+    def answers(
+        self, prompts: list[list[int]], options: object, batch_size: int, skip: int
+    ) -> Iterator[tuple[int, list[Answer]]]:
+        self.asked.append((skip, len(prompts), batch_size))
+        for number in range(skip, len(prompts)):
+            if number == self.fails_at:
+                raise KeyboardInterrupt
+            yield number, [Answer(prompts[number][-1:])]
 
 
 class Letters:
@@ -169,7 +178,7 @@ PROMPTS = [Prompt(text, {"id": str(i)}, f"p.txt line {i + 1}") for i, text in en
 def test_prompts_are_answered_batch_by_batch_under_their_place(tmp_path: Path) -> None:
     engine, file = Echo(), AnswerFile(tmp_path / "out.tsv", ["id"])
     assert predict_all(engine, Letters(), PROMPTS, None, 2, file) == ["b", "c", "e", "f", "h"]
-    assert engine.asked == [(0, 2, 2), (2, 2, 2), (4, 1, 2)]
+    assert engine.asked == [(0, 5, 2)]  # the engine sees all prompts, and keeps two at once
     lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
     assert lines == ["id\toutput", "0\tb", "1\tc", "2\te", "3\tf", "4\th"]
 
@@ -179,7 +188,14 @@ def test_what_is_answered_is_not_asked_again(tmp_path: Path) -> None:
     engine = Echo()
     file = AnswerFile(tmp_path / "out.txt", [], resume=True)
     assert predict_all(engine, Letters(), PROMPTS, None, 9, file) == ["f", "h"]
-    assert engine.asked == [(3, 2, 5)]
+    assert engine.asked == [(3, 5, 9)]
+
+
+def test_answers_reach_the_file_a_batch_at_a_time(tmp_path: Path) -> None:
+    file = AnswerFile(tmp_path / "out.txt", [])
+    with pytest.raises(KeyboardInterrupt):
+        predict_all(Echo(fails_at=3), Letters(), PROMPTS, None, 2, file)
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "b\nc\n"
 
 
 def test_one_prompt_that_is_too_long_stops_all_before_the_first(tmp_path: Path) -> None:

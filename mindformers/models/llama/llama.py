@@ -7,6 +7,7 @@ from mindspore import Tensor, nn, ops
 
 from mindformers.core.init import initialize_parameters
 from mindformers.kernels.decode import DecodeWeights
+from mindformers.models.llama.decode_weights import decode_weights
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_layer import compute_and_param_types
 from mindformers.models.llama.llama_transformer import LlamaModel
@@ -80,29 +81,8 @@ class LlamaForCausalLM(nn.Cell):
         return self.logits_of(hidden[:, 0])
 
     def decode_weights(self) -> DecodeWeights | None:
-        """What the native decode step computes with; None where a layer is not as built here (an adapter, say)."""
-        layers, model, head = list(self.model.layers), self.model, self.lm_head
-        linears = [] if head is None else [head]
-        for layer in layers:
-            attention, cell = layer.attention, layer.feed_forward
-            linears += [attention.wq, attention.wk, attention.wv, attention.wo, cell.w1, cell.w3, cell.w2]
-        if not all(type(linear) is Linear and linear.bias is None for linear in linears):
-            return None
-        embedding, experts = model.tok_embeddings.embedding_weight, self.config.experts
-        return DecodeWeights(
-            embedding=embedding,
-            layers=[layer.decode_weights() for layer in layers],
-            norm=model.norm_out.weight,
-            head=embedding if head is None else head.weight,
-            num_heads=self.config.num_heads,
-            eps=self.config.rms_norm_eps,
-            cos=model.rotary.cos,
-            sin=model.rotary.sin,
-            routing=experts.routing if self.config.is_routed else "none",
-            num_experts=experts.num_experts if self.config.is_routed else 1,
-            experts_per_token=model.experts_per_token,
-            modality_table=model.modality_table,
-        )
+        """What the native decode step computes with; None where a layer is not as built here."""
+        return decode_weights(self)
 
     def new_caches(self, batch_size: int, length: int) -> nn.CellList:
         """Empty caches for B rows of up to `length` tokens."""

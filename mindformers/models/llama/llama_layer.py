@@ -5,7 +5,6 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from mindformers.core.dtype import dtype_named
-from mindformers.kernels.decode import LayerWeights
 from mindformers.kernels.routed_ffn import LEARNED
 from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama_config import LlamaConfig
@@ -61,23 +60,6 @@ class LlamaDecodeLayer(nn.Cell):
     ) -> Tensor:
         """The stream [B, S, D] behind the attention."""
         return x + self.attention(self.attention_norm(x), cos, sin, mask, cache, where)
-
-    def decode_weights(self) -> LayerWeights:
-        """The parameters of this layer, for the native decode step."""
-        attention, cell = self.attention, self.feed_forward
-        return LayerWeights(
-            attention_norm=self.attention_norm.weight,
-            wq=attention.wq.weight,
-            wk=attention.wk.weight,
-            wv=attention.wv.weight,
-            wo=attention.wo.weight,
-            ffn_norm=self.ffn_norm.weight,
-            w1=cell.w1.weight,
-            w3=cell.w3.weight,
-            w2=cell.w2.weight,
-            router_weight=cell.router.weight if cell.is_learned else None,
-            router_bias=cell.router.bias if cell.is_learned else None,
-        )
 
 
 def router_of(config: LlamaConfig) -> ActivationRouter | LearnedRouter | None:
