@@ -1,0 +1,151 @@
+"""What a constraint is: the tokens that may come next, one state per sequence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from mindformers.generation.constrain.masks import TokenMasks
+from mindformers.modalities import Modality
+from mindformers.tools.errors import InputError
+
+MIN_BUDGET = 1
+"""Tokens that the shortest answer needs: one atom, residue or base. The end-of-sequence token is not counted."""
+_BLANK = " "
+
+
+class Constraint(ABC):
+    """What all sequences of one kind share.
+
+    Args:
+        modality: whose tokens the answer is made of.
+        tokenizer: a `LlamaTokenizer` that has them.
+
+    Raises:
+        InputError: the tokenizer has no tokens for the modality.
+    """
+
+    def __init__(self, modality: Modality, tokenizer: Any) -> None:
+        ids = tokenizer.modality_vocabulary.ids.get(modality.name)
+        if ids is None:
+            raise InputError(
+                "constrain",
+                f"the tokenizer has no tokens for {modality.name}",
+                f"a tokenizer with the modality {modality.name}",
+                "see its `modalities`",
+            )
+        blank = tokenizer.encode(_BLANK, add_special_tokens=False, is_continuation=True)
+        self.masks = TokenMasks(
+            vocab_size=len(tokenizer),
+            ids=[*ids.values(), tokenizer.eos_token_id, *(blank if len(blank) == 1 else ())],
+        )
+        self.end = 1 << len(ids)
+        self.blank = self.end << 1 if len(blank) == 1 else 0
+
+    def start(self, budget: int) -> ConstraintState:
+        """The state of a new sequence.
+
+        Args:
+            budget: tokens that it may have at the most, without the end-of-sequence token; at least `MIN_BUDGET`.
+
+        Raises:
+            InputError: a smaller budget.
+        """
+        if budget < MIN_BUDGET:
+            raise InputError("max_new_tokens", str(budget), f"{MIN_BUDGET} or more with --constrain", "raise it")
+        return self._start(budget)
+
+    @abstractmethod
+    def _start(self, budget: int) -> ConstraintState:
+        """The state of a new sequence, the budget being enough."""
+
+
+class ConstraintState(ABC):
+    """One sequence: optionally a blank, then the modality's tokens, then the end-of-sequence token.
+
+    Attributes:
+        budget_left: tokens that the sequence may still have, without the end-of-sequence token.
+        is_ended: whether the end-of-sequence token has come.
+    """
+
+    __slots__ = ("_allowed", "_constraint", "_is_empty", "budget_left", "is_ended")
+
+    def __init__(self, constraint: Constraint, budget: int) -> None:
+        self._constraint = constraint
+        self._is_empty = True
+        self._allowed: int | None = None
+        self.budget_left = budget
+        self.is_ended = False
+
+    def allowed(self, budget_left: int | None = None) -> np.ndarray:
+        """Which tokens may come next.
+
+        Args:
+            budget_left: tokens that may still come, this one included and the end-of-sequence token not counted; by
+                default what is left of the budget that the state was started with. Less than that only.
+
+        Returns:
+            Read-only bool array [V], 1 where a token is allowed; at least one is.
+        """
+        return self._constraint.masks.mask(self.allowed_set(budget_left))
+
+    def allowed_ids(self, budget_left: int | None = None) -> np.ndarray:
+        """The same as a short int64 array of token ids, in no order."""
+        return self._constraint.masks.ids(self.allowed_set(budget_left))
+
+    def allowed_set(self, budget_left: int | None = None) -> int:
+        """The same as a set of characters: bit i for character i of the alphabet, then the end, then the blank."""
+        if budget_left is not None and budget_left < self.budget_left:
+            self.budget_left, self._allowed = budget_left, None
+        if self._allowed is None:
+            self._allowed = self._find_allowed()
+        return self._allowed
+
+    def advance(self, token_id: int) -> None:
+        """Take the token that was chosen, an allowed one."""
+        index = self._constraint.masks.index_of[token_id]
+        self._allowed = None
+        if index < self._constraint.end.bit_length() - 1:
+            self._advance(index)
+            self._is_empty = False
+        elif 1 << index == self._constraint.end:
+            self.is_ended = True
+            return
+        else:
+            self._is_empty = False
+        self.budget_left -= 1
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the sequence may end here."""
+        return self.is_ended or bool(self.allowed_set() & self._constraint.end)
+
+    def copy(self) -> ConstraintState:
+        """An independent copy, as for a beam that divides."""
+        twin = type(self).__new__(type(self))
+        twin._constraint, twin._is_empty, twin._allowed = self._constraint, self._is_empty, self._allowed
+        twin.budget_left, twin.is_ended = self.budget_left, self.is_ended
+        self._copy_to(twin)
+        return twin
+
+    def _find_allowed(self) -> int:
+        if self.is_ended:
+            return self._constraint.end
+        allowed = self._allowed_characters()
+        if self._is_empty and self.budget_left > MIN_BUDGET:
+            allowed |= self._constraint.blank
+        return allowed
+
+    @abstractmethod
+    def _allowed_characters(self) -> int:
+        """The characters that may come next, and the end."""
+
+    @abstractmethod
+    def _advance(self, index: int) -> None:
+        """Take the character with this index."""
+
+    @abstractmethod
+    def _copy_to(self, twin: Any) -> None:
+        """Copy what a subclass holds."""
