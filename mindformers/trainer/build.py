@@ -77,6 +77,20 @@ def build_model_config(recipe: Recipe, tokenizer: Any | None = None) -> Any:
     return kind.from_mapping(settings)
 
 
+def config_with_routing(recipe: Recipe, routing: str) -> Any:
+    """The network's configuration, routed in another way than the recipe says.
+
+    Raises:
+        InputError: the recipe has no experts.
+    """
+    config = build_model_config(recipe, tokenizer_if_any(recipe))
+    if config.experts is None:
+        key, expected = "model.model_config.experts", "num_experts and top_k"
+        raise InputError(key, "not given", expected, "add the block to the recipe")
+    config.experts.routing = routing
+    return config
+
+
 def _fill_from_tokenizer(settings: dict[str, Any], tokenizer: Any) -> None:
     if int(settings.setdefault("vocab_size", len(tokenizer))) < len(tokenizer):
         raise InputError(

@@ -25,7 +25,7 @@ from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
 from mindformers.tools.logging import get_logger
 from mindformers.tools.progress import Progress
-from mindformers.trainer.build import build_model_config, build_network, tokenizer_if_any
+from mindformers.trainer.build import build_model_config, build_network, config_with_routing
 from mindformers.trainer.checkpoint import kept_metadata, load_weights, save_weights
 from mindformers.trainer.data import open_data
 from mindformers.trainer.expert_probe import ActivationProbe, real_tokens
@@ -54,7 +54,7 @@ def split_experts(recipe: Recipe, flags: argparse.Namespace) -> np.ndarray:
         return labels
     required_checkpoint(recipe)
     begin(recipe)
-    config = dense_config(recipe)
+    config = config_with_routing(recipe, "none")
     data = open_data(recipe, config, flags.data, recipe.train_batch_size) if flags.data else None
     net = build_network(recipe, config, random=False)
     source = load_weights(net, recipe.load_checkpoint)
@@ -72,17 +72,6 @@ def split_experts(recipe: Recipe, flags: argparse.Namespace) -> np.ndarray:
     save_weights(net.get_parameters(), checkpoint, {NEURON_ORDER: order_as_text(whole_order)})
     logger.info("the network with its neurons stored expert by expert: %s", checkpoint)
     return original
-
-
-def dense_config(recipe: Recipe) -> Any:
-    """The recipe's configuration with routing off: every expert is computed."""
-    config = build_model_config(recipe, tokenizer_if_any(recipe))
-    if config.experts is None:
-        raise InputError(
-            "model.model_config.experts", "not given", "num_experts and top_k", "add the block to the recipe"
-        )
-    config.experts.routing = "none"
-    return config
 
 
 def store_expert_by_expert(net: Any, orders: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
 from mindformers.tools.logging import get_logger
 from mindformers.tools.progress import Progress
-from mindformers.trainer.build import build_model_config, build_network, tokenizer_if_any
+from mindformers.trainer.build import build_network, config_with_routing
 from mindformers.trainer.checkpoint import kept_metadata, load_weights, save_weights
 from mindformers.trainer.data import evaluation_data, open_data
 from mindformers.trainer.expert_probe import ActivationProbe, ExpertUse, real_tokens, watch_choices
@@ -45,7 +45,7 @@ def tune_routers(recipe: Recipe, flags: argparse.Namespace) -> dict[str, Any]:
     output = _checked_output(flags)
     required_checkpoint(recipe)
     begin(recipe)
-    config = learned_config(recipe)
+    config = config_with_routing(recipe, "learned")
     data = open_data(recipe, config, flags.data, recipe.train_batch_size, shuffle=True)
     judge = _judge(recipe, config, data)
     net = build_network(recipe, config, random=False)
@@ -70,17 +70,6 @@ def _judge(recipe: Recipe, config: Any, data: MindRecordBatches) -> MindRecordBa
         return evaluation_data(recipe, config)
     logger.warning("eval_dataset: '%s' not found; the routers are judged on the data they are tuned on", held_out)
     return data
-
-
-def learned_config(recipe: Recipe) -> Any:
-    """The recipe's configuration with learned routing."""
-    config = build_model_config(recipe, tokenizer_if_any(recipe))
-    if config.experts is None:
-        raise InputError(
-            "model.model_config.experts", "not given", "num_experts and top_k", "add the block to the recipe"
-        )
-    config.experts.routing = "learned"
-    return config
 
 
 def set_random(net: Any, seed: int) -> None:
