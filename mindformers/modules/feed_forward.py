@@ -6,6 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from mindformers.kernels.grouped import grouped_swiglu
 from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, native_routed_swiglu
 from mindformers.modules.linear import Linear
 from mindformers.modules.router import ActivationRouter, LearnedRouter
@@ -18,8 +19,9 @@ class FeedForward(nn.Cell):
               |                    * --> h [B, S, F] -- [ x mask of experts ] --w2--> y [B, S, D]
               +-------w3-----------+
 
-    On a CPU the routed layer is one native operator that leaves out what the mask would set to zero; elsewhere, and
-    where it cannot be built, everything is computed and masked. Both give the same result.
+    On a CPU the routed layer is one native operator that leaves out what the mask would set to zero; on Ascend a
+    learned router's experts are grouped products; elsewhere, and where those cannot be had, everything is computed and
+    masked. All give the same result.
 
     Args:
         hidden_size: D.
@@ -50,15 +52,15 @@ class FeedForward(nn.Cell):
         self.native = self.native_form(compute_dtype, param_dtype)
 
     def native_form(self, compute_dtype: ms.Type, param_dtype: ms.Type) -> nn.Cell | None:
-        """The one place that chooses between the native operator and the masked form."""
-        if self.router is None or compute_dtype != ms.float32 or param_dtype != ms.float32:
+        """The one place that chooses between the device's own operators and the masked form."""
+        if self.router is None:
             return None
-        if (
-            self.is_learned and self.router.is_trained
-        ):  # its gradient goes through the mask, which only is there if masked
+        num_experts = self.router.choose.num_experts
+        if ms.get_context("device_target") == "Ascend":
+            return grouped_swiglu(num_experts, compute_dtype) if self.is_learned else None
+        if compute_dtype != ms.float32 or param_dtype != ms.float32:
             return None
-        routing = LEARNED if self.is_learned else ACTIVATION
-        return native_routed_swiglu(self.router.choose.num_experts, routing)
+        return native_routed_swiglu(num_experts, LEARNED if self.is_learned else ACTIVATION)
 
     @staticmethod
     def membership(num_experts: int, num_neurons: int) -> Tensor:
