@@ -92,14 +92,15 @@ class Aromatics(AromaticAtoms):
             return False
         was_in_ring = self._parent[atom] == NOBODY and not self._is_final[atom]
         self._bond(atom, extra_order, neighbours=0, in_ring=-int(was_in_ring))
+        segment = self._segment[atom]
+        tip = self._tip_of(segment)
         if self._is_final[atom]:
             self._num_open[atom] -= 1
-            return self.matching.settle(self._can_wait)
-        self._remove_port(atom)
-        segment = self._segment[atom]
-        tip, ports = self._tip_of(segment), self.ports[segment]
-        self._cut(tip, NOBODY, self._position[ports[0]] if ports else len(self._kind))
-        return self.matching.settle(self._can_wait) and self._is_possible(tip)
+        else:
+            self._remove_port(atom)
+            ports = self.ports[segment]
+            self._cut(tip, NOBODY, self._position[ports[0]] if ports else len(self._kind))
+        return self.matching.settle(self._can_wait) and (tip == NOBODY or self._is_possible(tip))
 
     def leave(self, atom: int, order: int) -> bool:
         """The path leaves the segment at its tip, by a bond (0: by the end of a branch or of the molecule)."""
@@ -132,6 +133,10 @@ class Aromatics(AromaticAtoms):
             return True
         is_inner = self._parent[atom] != NOBODY  # whether its port is not among the bonds in the ring yet
         return is_inner and self._is_suspendable(atom) and self.takes(atom, order, max(self._missing(atom) - 1, 0))
+
+    def is_left(self, atom: int) -> bool:
+        """Whether the path has left all of an atom's segment for good."""
+        return self._tip_of(self._segment[atom]) == NOBODY
 
     def needs_chain(self, tip: int) -> bool:
         """Whether a segment has exposed atoms, or double bonds in no ring, that only a chain from its tip can help."""

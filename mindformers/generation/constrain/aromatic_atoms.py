@@ -134,10 +134,6 @@ class AromaticAtoms:
         """Whether a ring bond between two atoms closes a ring of aromatic bonds."""
         return self._segment[one] == self._segment[other] and not (self._is_final[one] or self._is_final[other])
 
-    def is_final(self, atom: int) -> bool:
-        """Whether the path has left an atom for good."""
-        return self._is_final[atom]
-
     def is_suspended_at(self, atom: int) -> bool:
         """Whether an atom's segment waits to go on from this atom."""
         return self.suspended.get(self._segment[atom]) == atom

@@ -91,7 +91,7 @@ class Trials:
             order: the bond's order.
         """
         known = self.aromatics
-        if known.is_final(port) and atom < 0 and not extra_order and not known.is_exposed(port):
+        if atom < 0 and not extra_order and not known.is_exposed(port) and known.is_left(port):
             return True
         if extra_order and not known.takes_more(port, extra_order):
             return False
