@@ -104,14 +104,13 @@ class _Ending:
         """Make the current atom's aromatic segment whole, where it has one and the atom can take more atoms."""
         aromatics = self._molecule.aromatics
         while (tip := aromatics.tip) != NOBODY and aromatics.room(tip):
-            is_covered = aromatics.first_uncovered(tip) == NOBODY
-            if is_covered and not aromatics.needs_chain(tip):
+            if aromatics.first_uncovered(tip) == NOBODY and not aromatics.needs_chain(tip):
                 if aromatics.is_exposed(tip):
                     self._write(aromatics.relief(tip))
                 return
-            self._write(self._next_in_chain(tip, is_covered))
+            self._write(self._next_in_chain(tip))
 
-    def _next_in_chain(self, tip: int, is_covered: bool) -> str:
+    def _next_in_chain(self, tip: int) -> str:
         """A ring bond to a port, or the atom that will have one."""
         aromatics = self._molecule.aromatics
         ports = aromatics.own_ports(tip)
