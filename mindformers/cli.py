@@ -53,7 +53,6 @@ def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
     """A flag or mode of the interface that this version does not have is refused, never ignored."""
     asked = {
         "--adapter": flags.adapter is not None,
-        "--constrain": flags.constrain is not None,
         f"--run_mode {run_mode}": run_mode not in _run_modes(),
     }
     for name, is_asked in asked.items():

@@ -88,7 +88,9 @@ PREDICT = (
     Flag("temperature", "number", "below 1 bolder, above 1 more even", ANSWERING),
     Flag("repetition_penalty", "number", "above 1 makes repetition less likely", ANSWERING),
     Flag("max_new_tokens", "whole", "longest answer, tokens", ANSWERING),
-    Flag("constrain", "text", "only answers of this form", ANSWERING, choices=("smiles",)),
+    Flag(
+        "constrain", "text", "only valid answers of this form", ANSWERING, choices=("smiles", "protein", "dna", "rna")
+    ),
 )
 OTHER = (
     Flag("export_format", "text", "what to write", frozenset({"export"}), choices=("hf", "mindir")),

@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import MOLECULES, QUESTION, Outcome, Workplace
 
 ROOT = Path(__file__).resolve().parents[2]
-NUM_PROMPTS, BATCH_SIZE, LONGEST_WAIT = 400, 4, 90.0
+NUM_PROMPTS, BATCH_SIZE, LONGEST_WAIT = 160, 4, 90.0
 
 
 @pytest.fixture
