@@ -61,7 +61,10 @@ class RowSampler:
         if self.seen is not None:
             logits = penalised(logits, self.seen, self.options.repetition_penalty)
         if self.state is not None:
-            logits = np.where(self.state.allowed(budget), logits, -np.inf)
+            allowed = self.state.allowed(budget)
+            if len(allowed) < len(logits):  # rows of the model behind the tokenizer's last token
+                allowed = np.pad(allowed, (0, len(logits) - len(allowed)))
+            logits = np.where(allowed, logits, -np.inf)
         if self.count < self.options.min_new_tokens and self.eos_token_id >= 0:
             free = np.isfinite(logits).sum() - np.isfinite(logits[self.eos_token_id])
             if free:  # a constraint may leave nothing but the end

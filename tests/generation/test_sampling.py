@@ -149,6 +149,11 @@ def test_a_constraint_hides_tokens_and_hears_of_the_chosen(do_sample: bool) -> N
     assert (state.taken, state.budgets) == (chosen, [3, 2, 1])
 
 
+def test_rows_behind_the_tokenizers_last_token_are_never_chosen() -> None:
+    logits = np.append(LOGITS, np.float32(99))
+    assert RowSampler(GenerationOptions(), [], state=Evens()).choose(logits, 3) == 4
+
+
 def test_log_probabilities_are_those_of_the_softmax() -> None:
     np.testing.assert_allclose([log_probability_of(LOGITS, i) for i in range(5)], np.log(SHARES), rtol=1e-5)
 
