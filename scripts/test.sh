@@ -18,5 +18,5 @@ install_wordnet
 ruff check .
 ruff format --check .
 coverage=()
-[ $# -gt 0 ] || coverage=(--cov=mindformers --cov-report=term:skip-covered)
+[ $# -gt 0 ] || coverage=(--cov=mindformers.modalities --cov=mindformers.dataset --cov=mindformers.config --cov-report=term:skip-covered)
 python -m pytest "${coverage[@]}" "$@"
