@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install what the tests need and run them all: bash scripts/test.sh [pytest arguments]
-# COVERAGE=1 bash scripts/test.sh also measures line coverage, which takes half as long again.
+# COVERAGE=1 bash scripts/test.sh also measures line coverage, which takes longer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/environment.sh
