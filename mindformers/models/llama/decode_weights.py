@@ -6,17 +6,20 @@ import mindspore as ms
 from mindspore import nn
 
 from mindformers.kernels.decode import DecodeWeights, LayerWeights
+from mindformers.modules.embedding import TokenEmbedding
 from mindformers.modules.linear import Linear
 
 
 def decode_weights(net: nn.Cell) -> DecodeWeights | None:
     """The parameters of a `LlamaForCausalLM`; None where it holds parts that the step does not know.
 
-    Those are wrapped projections (an adapter, say), biases, and products in another type than float32.
+    Those are wrapped tables and projections (an adapter, say), biases, and products in another type than float32.
     """
     config, model = net.config, net.model
     layers = [layer_weights(layer) for layer in model.layers]
-    if None in layers or not (net.lm_head is None or is_plain(net.lm_head)):
+    if None in layers or type(model.tok_embeddings) is not TokenEmbedding:
+        return None
+    if net.lm_head is not None and not is_plain(net.lm_head):
         return None
     embedding = model.tok_embeddings.embedding_weight
     return DecodeWeights(

@@ -34,7 +34,6 @@ class LlamaForCausalLM(nn.Cell):
         self.lm_head = None
         if not config.tie_word_embeddings:
             self.lm_head = Linear(config.hidden_size, config.vocab_size, *compute_and_param_types(config))
-        self.multiply = ops.MatMul(transpose_b=True)
         if seed is not None:
             initialize_parameters(self, seed, config.initializer_range)
 
@@ -45,9 +44,7 @@ class LlamaForCausalLM(nn.Cell):
         """Hidden states [..., D] to float32 logits [..., V]."""
         if self.lm_head is not None:
             return ops.cast(self.lm_head(hidden), ms.float32)
-        weight = ops.cast(self.model.tok_embeddings.embedding_weight, hidden.dtype)
-        logits = self.multiply(hidden.reshape(-1, hidden.shape[-1]), weight)
-        return ops.cast(logits, ms.float32).reshape((*hidden.shape[:-1], weight.shape[0]))
+        return ops.cast(self.model.tok_embeddings.scores(hidden), ms.float32)
 
     def prefill(self, ids: Tensor, lengths: Tensor, caches: nn.CellList | None, slots: Tensor | None = None) -> Tensor:
         """Fill the caches with prompts.

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from mindformers.core.dtype import dtype_named
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_layer import LlamaDecodeLayer, compute_and_param_types
-from mindformers.modules.linear import empty_parameter
+from mindformers.modules.embedding import TokenEmbedding
 from mindformers.modules.mask import CachedMask, CausalMask
 from mindformers.modules.norm import RMSNorm
 from mindformers.modules.rotary import RotaryEmbedding
-
-
-class TokenEmbedding(nn.Cell):
-    """Rows of a table. Inputs: ids int32 [...]. Returns: [..., D] in `compute_dtype`."""
-
-    def __init__(self, vocab_size: int, width: int, compute_dtype: ms.Type, param_dtype: ms.Type) -> None:
-        super().__init__()
-        self.compute_dtype = compute_dtype
-        self.embedding_weight = empty_parameter((vocab_size, width), param_dtype, "embedding_weight")
-        self.gather = ops.Gather()
-
-    def construct(self, ids: Tensor) -> Tensor:
-        return ops.cast(self.gather(self.embedding_weight, ids, 0), self.compute_dtype)
 
 
 class LlamaModel(nn.Cell):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mindformers.experts.grouping import invert_order
-from mindformers.models.llama.checkpoint_file import open_checkpoint
+from mindformers.models.checkpoint_file import open_checkpoint
 from mindformers.models.llama.hf_config import CONFIG_NAME, GENERATION_NAME, generation_settings, model_settings
 from mindformers.models.llama.hf_folder import check_target, parse_size, shards_of, write_weights
 from mindformers.models.llama.hf_tokenizer import write_tokenizer

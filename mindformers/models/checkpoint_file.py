@@ -1,4 +1,4 @@
-"""Our own checkpoints as sources of weights: safetensors tensor by tensor, MindSpore's .ckpt as a whole."""
+"""Checkpoints of any family as sources of weights: safetensors tensor by tensor, MindSpore's .ckpt as a whole."""
 
 from __future__ import annotations
 
