@@ -18,6 +18,7 @@ from mindformers.generation.requests import Answer, Request, Running
 from mindformers.generation.sampling import RowSampler, log_probability_of
 from mindformers.generation.slots import CachedSlots, UncachedSlots, bucket
 from mindformers.generation.stopping import StopTexts
+from mindformers.kernels.large_pages import use_large_pages
 from mindformers.tools.errors import InputError
 
 _KEPT_SHAPES = 2
@@ -35,6 +36,7 @@ class Engine:
     def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None) -> None:
         self.net, self.config, self.tokenizer = net, net.config, tokenizer
         self.net.set_train(False)
+        use_large_pages(net.get_parameters())
         self._kind = CachedSlots if use_cache else UncachedSlots
         self._slots: OrderedDict[tuple[int, int], CachedSlots | UncachedSlots] = OrderedDict()
         self._constraints: dict[str, Any] = {}
