@@ -9,7 +9,7 @@ import numpy as np
 from mindspore import Tensor
 
 from mindformers.generation.steps import DecodeStep, PrefillStep, RearrangeStep
-from mindformers.kernels.decode import native_decode
+from mindformers.kernels.direct import direct_decode
 
 _SMALLEST_BUCKET = 16
 
@@ -35,8 +35,8 @@ class CachedSlots:
         self.net, self.num_slots, self.length = net, num_slots, length
         self.caches = net.new_caches(num_slots, length)
         self._prefill = PrefillStep(net, self.caches)
-        self._native = native_decode(net.decode_weights(), [(cache.keys, cache.values) for cache in self.caches])
-        self._decode = self._native or DecodeStep(net, self.caches)
+        self._native = direct_decode(net.decode_weights(), [(cache.keys, cache.values) for cache in self.caches])
+        self._decode = DecodeStep(net, self.caches)
         self._rearrange = RearrangeStep(self.caches)
 
     def fill(self, slot: int, prompt: Sequence[int]) -> np.ndarray:
@@ -49,9 +49,10 @@ class CachedSlots:
 
         Nothing is expected of a slot that is not in use; its position is 0.
         """
-        if self._native is not None:  # an idle slot costs nothing there
-            positions = np.where(positions == 0, -1, positions).astype(np.int32)
-        return self._decode(Tensor(tokens), Tensor(positions)).asnumpy()
+        if self._native is None:
+            return self._decode(Tensor(tokens), Tensor(positions)).asnumpy()
+        idle = np.int32(-1)  # costs nothing there
+        return self._native(tokens, np.where(positions == 0, idle, positions))
 
     def rearrange(self, sources: Sequence[int]) -> None:
         """Give slot b the contents of slot sources[b]."""

@@ -113,6 +113,21 @@ extern "C" int scimind_decode_step(int count, void** data, int*, int64_t** shape
   });
 }
 
+// The same without a graph around it, and logits [B, K] of the tokens `columns` [K] only; all V where that is null.
+extern "C" int scimind_decode_columns(int count, void** data, int64_t** shapes, const int32_t* columns) {
+  const Arguments a{count, data, shapes};
+  return guarded([&] {
+    Model model = model_from(a, 1);
+    if (!are_inside(a, model)) return false;
+    if (columns != nullptr) model.columns.assign(columns, columns + shapes[count - 1][1]);
+    for (int64_t k = 0; k < static_cast<int64_t>(model.columns.size()); ++k) {
+      if (!is_inside("column", model.columns[k], model.vocab, k)) return false;
+    }
+    scimind::decode::step(model, shapes[kIds][0], a.integers(kIds), a.integers(kPositions), a.floats(count - 1));
+    return true;
+  });
+}
+
 // The same inputs -> ids int32 [B, steps].
 extern "C" int scimind_decode_greedy(int count, void** data, int*, int64_t** shapes, const char**, void*, void*) {
   const Arguments a{count, data, shapes};

@@ -16,7 +16,7 @@ void step(const Model& model, int64_t rows, const int32_t* ids, const int32_t* p
     if (positions[row] >= 0) {
       active.push_back({row, ids[row], positions[row]});
     } else {
-      std::fill_n(logits + row * model.vocab, model.vocab, 0.0f);
+      std::fill_n(logits + row * model.outputs(), model.outputs(), 0.0f);
     }
   }
   if (active.empty()) return;

@@ -29,11 +29,13 @@ struct Model {
   const float *cos, *sin;                            // [positions, d]
   const float *embedding, *norm, *head;              // [V, D], [D], [V, D]
   std::vector<LayerWeights> layers;
+  std::vector<int32_t> columns; // the tokens whose logits are wanted; empty for all
 
   int64_t per() const { return neurons / experts; }
+  int64_t outputs() const { return columns.empty() ? vocab : static_cast<int64_t>(columns.size()); }
 };
 
-// ids, positions [rows] -> logits [rows, V]. A row whose position is negative is idle: nothing of it is read or
+// ids, positions [rows] -> logits [rows, K] of the K wanted tokens. A row whose position is negative is idle: nothing of it is read or
 // written, its logits are zero. Ids and positions are within the model's.
 void step(const Model& model, int64_t rows, const int32_t* ids, const int32_t* positions, float* logits);
 

@@ -269,16 +269,31 @@ void Worker::compute_neurons(const LayerWeights& layer, int64_t expert, int64_t 
 }
 
 void Worker::compute_logits() {
-  const int64_t width = model_.width, vocab = model_.vocab, piece = outputs_per_task(vocab, width);
-  const Run all{0, width};
-  share(pieces(vocab, piece), [&] { normalise(model_.norm); }, [&](int64_t task) {
-    const int64_t first = task * piece, here = std::min(piece, vocab - first);
-    multiply_rows(count_, here, normed_rows_.data(), model_.head + first * width, width, &all, 1, false, scratch_,
-                  here);
+  const int64_t width = model_.width, outputs = model_.outputs(), piece = outputs_per_task(outputs, width);
+  share(pieces(outputs, piece), [&] { normalise(model_.norm); }, [&](int64_t task) {
+    const int64_t first = task * piece, here = std::min(piece, outputs - first);
+    for (int64_t k = first, run; k < first + here; k += run) {
+      run = neighbours(k, first + here);
+      multiply_head(model_.columns.empty() ? k : model_.columns[k], run, scratch_ + k - first, here);
+    }
     for (int64_t i = 0; i < count_; ++i) {
-      std::copy_n(scratch_ + i * here, here, shared_.logits + shared_.rows[i].place * vocab + first);
+      std::copy_n(scratch_ + i * here, here, shared_.logits + shared_.rows[i].place * outputs + first);
     }
   });
+}
+
+// How many wanted tokens from place k on, `end` at the most, stand side by side in the head.
+int64_t Worker::neighbours(int64_t k, int64_t end) const {
+  if (model_.columns.empty()) return end - k;
+  int64_t next = k + 1;
+  while (next < end && model_.columns[next] == model_.columns[k] + (next - k)) ++next;
+  return next - k;
+}
+
+void Worker::multiply_head(int64_t first, int64_t count, float* to, int64_t stride) {
+  const Run all{0, model_.width};
+  multiply_rows(count_, count, normed_rows_.data(), model_.head + first * model_.width, model_.width, &all, 1, false,
+                to, stride);
 }
 
 }  // namespace decode

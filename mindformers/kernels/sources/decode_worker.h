@@ -32,7 +32,7 @@ struct Shared {
   float* const mixed;   // [n, D], of all heads
   float* const hidden;  // [n, F], zero where an expert is not used
   float* const mask;    // [n, E], which experts a row uses
-  float* const logits;  // [rows of the batch, V]
+  float* const logits;  // [rows of the batch, K]
   Phases phases;
 };
 
@@ -56,6 +56,8 @@ class Worker {
   void compute_hidden(const LayerWeights& layer);
   void compute_neurons(const LayerWeights& layer, int64_t expert, int64_t first, int64_t end);
   void compute_logits();
+  int64_t neighbours(int64_t k, int64_t end) const;
+  void multiply_head(int64_t first, int64_t count, float* to, int64_t stride);
   void normalise(const float* weight);
   void find_runs();
 
