@@ -1,8 +1,10 @@
-"""Interleaved timing: A B C A B C ..., so that a busy machine slows all cases alike, and medians."""
+"""Interleaved timing: every round runs all cases, in an order of its own, so that neither a busy machine nor what the
+case before leaves in the caches favours one; and medians."""
 
 from __future__ import annotations
 
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -104,9 +106,12 @@ def save(path: str | Path, timings: Sequence[Timing]) -> None:
 
 def _rounds(calls: list[Callable[[], Any]], seconds: float, least_rounds: int) -> list[list[float]]:
     rounds: list[list[float]] = []
+    order, draws = list(range(len(calls))), random.Random(0)
     end = time.perf_counter() + seconds
     while len(rounds) < least_rounds or time.perf_counter() < end:
-        rounds.append([_time(call) for call in calls])
+        draws.shuffle(order)
+        times = {i: _time(calls[i]) for i in order}
+        rounds.append([times[i] for i in range(len(calls))])
     return rounds
 
 
