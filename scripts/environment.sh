@@ -37,7 +37,7 @@ install_requirements() { # nothing is asked of the network when these very requi
     stamp="${VIRTUAL_ENV}/.$(basename "$requirements").$(cat requirements*.txt | sha256sum | cut -c1-16)"
     [ -f "$stamp" ] && return
     echo "installing $requirements (a few minutes the first time)"
-    python -m pip install --quiet --disable-pip-version-check -r "$requirements" ||
+    python -m pip install --quiet --no-compile --disable-pip-version-check -r "$requirements" ||
         fail "pip: $requirements could not be installed; check the network and run this again"
     : >"$stamp"
 }
