@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 REPOSITORY = Path(__file__).resolve().parents[1]
 SENTENCES = Path(__file__).parent / "data" / "tokenizer_sentences.txt"
 NUM_PIECES = 400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> None:
+    """MindSpore collects garbage before every compilation; what was loaded before this module need not be searched."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
