@@ -1,4 +1,4 @@
-"""What all tests share: a small tokenizer, trained on the spot from a few committed sentences."""
+"""What all tests share: a small tokenizer, trained on the spot from a few committed sentences; the order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 REPOSITORY = Path(__file__).resolve().parents[1]
 SENTENCES = Path(__file__).parent / "data" / "tokenizer_sentences.txt"
 NUM_PIECES = 400
+SLOW_ROOMS = ("cli", "generation", "kernels", "trainer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms with long files begin, so that two workers end together."""
+    items.sort(key=lambda item: room_of(item) not in SLOW_ROOMS)
+
+
+def room_of(item: pytest.Item) -> str:
+    """`config` of `tests/config/test_decode.py`."""
+    return item.path.relative_to(REPOSITORY / "tests").parts[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
