@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindformers.tools.files import replaced_file
+from mindformers.tools.files import naming, replaced_file
 from mindformers.tools.logging import get_logger
 from mindformers.tools.progress import duration
 
@@ -67,7 +67,7 @@ class History:
 
     def add(self, report: StepReport) -> None:
         """Show and keep one report."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(report.row()) + "\n")
         left = (self.epochs * self.steps_per_epoch - report.step) * report.seconds_per_step
         logger.info(
