@@ -93,10 +93,22 @@ class History:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `train_log.jsonl`; none where there is no file."""
+    """The rows of a `train_log.jsonl`; none where there is no file.
+
+    A line that a killed run could not finish is left out: its step is done again.
+    """
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [row for line in lines if (row := _row_of(line)) is not None]
+
+
+def _row_of(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and "step" in row else None
 
 
 def draw_loss(rows: list[dict[str, Any]], path: Path) -> Path:
