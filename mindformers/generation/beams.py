@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mindformers.generation.options import GenerationOptions
-from mindformers.generation.requests import Answer
+from mindformers.generation.requests import Answer, Piece
 from mindformers.generation.sampling import RowSampler
 
 
@@ -48,8 +48,8 @@ def search_beams(slots: Any, engine: Any, prompt: list[int], options: Generation
     limit = min(options.max_new_tokens, engine.config.seq_length - len(prompt))
     search = _Search(options, engine.config.eos_token_id, limit)
     first = RowSampler(options, prompt, search.eos, state=engine.constrained(options, limit))
-    logits = np.repeat(slots.fill(0, prompt)[None], options.num_beams, axis=0)
-    slots.rearrange([0] * options.num_beams)
+    logits = np.repeat(slots.take([Piece(0, prompt, 0)]), options.num_beams, axis=0)
+    slots.rearrange([0] * options.num_beams, len(prompt))
     beams = [Beam([], 0.0, first)]
     while True:
         kept = search.advance(beams, logits)
@@ -57,10 +57,9 @@ def search_beams(slots: Any, engine: Any, prompt: list[int], options: Generation
             return search.best(options.num_samples)
         sources = [candidate.source for candidate in kept]
         beams = [_continued(beams[candidate.source], candidate) for candidate in kept]
-        filled = options.num_beams - len(beams)
-        slots.rearrange(sources + [0] * filled)
-        tokens = np.asarray([beam.ids[-1] for beam in beams] + [0] * filled, np.int32)
-        logits = slots.step(tokens, np.full(options.num_beams, len(prompt) + len(beams[0].ids) - 1, np.int32))
+        position = len(prompt) + len(beams[0].ids) - 1
+        slots.rearrange(sources + [0] * (options.num_beams - len(beams)), position)
+        logits = slots.take([Piece(slot, beam.ids[-1:], position) for slot, beam in enumerate(beams)])
 
 
 def _continued(beam: Beam, candidate: Candidate) -> Beam:

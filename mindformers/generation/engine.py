@@ -1,8 +1,4 @@
-"""The one engine: every slot is kept busy; a sequence that ends leaves, and the next prompt takes its place.
-
-slot 0   [prompt a][a a a a a a][prompt d][d d d ...
-slot 1   [prompt b][b b][prompt c][c c c c c c c ...          one graph decodes all slots, each at its own position
-"""
+"""The one engine: what predict, chat and every other user of a network's answers ask."""
 
 from __future__ import annotations
 
@@ -10,14 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
+from mindformers.generation.batch import Batch
 from mindformers.generation.beams import search_beams
 from mindformers.generation.options import GenerationOptions
 from mindformers.generation.requests import Answer, Request, Running
-from mindformers.generation.sampling import RowSampler, log_probability_of
-from mindformers.generation.slots import CachedSlots, UncachedSlots, bucket
-from mindformers.generation.stopping import StopTexts
+from mindformers.generation.sampling import RowSampler
+from mindformers.generation.slots import Slots, bucket, new_slots
 from mindformers.kernels.large_pages import use_large_pages
 from mindformers.tools.errors import InputError
 
@@ -37,8 +31,8 @@ class Engine:
         self.net, self.config, self.tokenizer = net, net.config, tokenizer
         self.net.set_train(False)
         use_large_pages(net.get_parameters())
-        self._kind = CachedSlots if use_cache else UncachedSlots
-        self._slots: OrderedDict[tuple[int, int], CachedSlots | UncachedSlots] = OrderedDict()
+        self._use_cache = use_cache
+        self._slots: OrderedDict[tuple[int, int], Slots] = OrderedDict()
         self._constraints: dict[str, Any] = {}
 
     @property
@@ -94,8 +88,9 @@ class Engine:
             self.check(row, f"prompt {first_index + number + 1}")
         if len(rows) <= skip:
             return
+        longest = max(map(len, rows)) + options.max_new_tokens
         if options.num_beams > 1:
-            slots = self._slots_for(options.num_beams, rows, options)
+            slots = self.slots_for(options.num_beams, longest)
             for number in range(skip, len(rows)):
                 yield number, search_beams(slots, self, rows[number], options)
             return
@@ -105,7 +100,7 @@ class Engine:
             for sample in range(options.num_samples)
         )
         num_requests = len(rows) * options.num_samples
-        slots = self._slots_for(min(batch_size or num_requests, num_requests), rows, options)
+        slots = self.slots_for(min(batch_size or num_requests, num_requests), longest)
         done: dict[int, dict[int, Answer]] = {}
         following = skip
         for request, answer in self.run(requests, slots):
@@ -118,27 +113,21 @@ class Engine:
         """Answer one prompt; `on_token` is called with every token as it is chosen."""
         self.check(prompt, "prompt")
         request = Request(list(prompt), options, on_token=on_token)
-        return next(self.run([request], self._slots_for(1, [prompt], options)))[1]
+        return next(self.run([request], self.slots_for(1, len(prompt) + options.max_new_tokens)))[1]
 
-    def run(self, requests: Iterable[Request], slots: CachedSlots | UncachedSlots) -> Iterator[tuple[Request, Answer]]:
-        """Answer requests as slots become free, yielding each when it is done."""
-        waiting = iter(requests)
-        running: list[Running | None] = [None] * slots.num_slots
-        while True:
-            for slot in range(slots.num_slots):
-                while running[slot] is None and (request := next(waiting, None)) is not None:
-                    one = self._begun(request)
-                    answer = self._take(one, slots.fill(slot, request.ids))
-                    if answer is None:
-                        running[slot] = one
-                    else:
-                        yield request, answer
-            active = [slot for slot, one in enumerate(running) if one is not None]
-            if not active:
-                return
-            for slot, answer in self._decoded(slots, running, active):
-                yield running[slot].request, answer
-                running[slot] = None
+    def run(self, requests: Iterable[Request], slots: Slots) -> Iterator[tuple[Request, Answer]]:
+        """Answer requests as slots become free, yielding each when it is done; `slots` are from `slots_for`."""
+        return Batch(slots, self._begun, self.config.eos_token_id, self.tokenizer).run(iter(requests))
+
+    def slots_for(self, num_slots: int, longest: int) -> Slots:
+        """Slots for texts of so many tokens, prompt and answer; those of the last shapes are kept and used again."""
+        shape = (num_slots, bucket(longest, self.config.seq_length))
+        if shape not in self._slots:
+            self._slots[shape] = new_slots(self.net, *shape, self._use_cache)
+        self._slots.move_to_end(shape)
+        while len(self._slots) > _KEPT_SHAPES:
+            self._slots.popitem(last=False)
+        return self._slots[shape]
 
     def _begun(self, request: Request) -> Running:
         limit = min(request.options.max_new_tokens, self.config.seq_length - len(request.ids))
@@ -155,43 +144,3 @@ class Engine:
         if options.constrain not in self._constraints:
             self._constraints[options.constrain] = constraint_for(options.constrain, self.tokenizer)
         return self._constraints[options.constrain].start(budget)
-
-    def _decoded(
-        self, slots: CachedSlots | UncachedSlots, running: list[Running | None], active: list[int]
-    ) -> list[tuple[int, Answer]]:
-        """One step of all slots. Returns those that are done."""
-        tokens, positions = np.zeros(slots.num_slots, np.int32), np.zeros(slots.num_slots, np.int32)
-        for slot in active:
-            tokens[slot], positions[slot] = running[slot].ids[-1], running[slot].position
-        logits = slots.step(tokens, positions)
-        answers = [(slot, self._take(running[slot], logits[slot])) for slot in active]
-        return [(slot, answer) for slot, answer in answers if answer is not None]
-
-    def _take(self, one: Running, logits: np.ndarray) -> Answer | None:
-        """Choose a sequence's next token; its answer when that was the last one."""
-        token = one.sampler.choose(logits, one.limit - len(one.ids))
-        if one.request.options.num_samples > 1:
-            one.log_probability += log_probability_of(logits, token)
-        if token == self.config.eos_token_id:
-            return Answer(one.ids, one.log_probability, "eos")
-        one.ids.append(token)
-        if one.request.on_token:
-            one.request.on_token(token)
-        if one.request.options.stop:
-            kept = StopTexts(one.request.options.stop, self.tokenizer).cut(one.ids)
-            if kept is not None:
-                return Answer(kept, one.log_probability, "stop")
-        return Answer(one.ids, one.log_probability, "length") if len(one.ids) >= one.limit else None
-
-    def _slots_for(
-        self, num_slots: int, prompts: Sequence[Sequence[int]], options: GenerationOptions
-    ) -> CachedSlots | UncachedSlots:
-        """Slots long enough for prompts and answers; those of the last shapes are kept, with their graphs."""
-        longest = max(map(len, prompts)) + options.max_new_tokens
-        shape = (num_slots, bucket(longest, self.config.seq_length))
-        if shape not in self._slots:
-            self._slots[shape] = self._kind(self.net, *shape)
-        self._slots.move_to_end(shape)
-        while len(self._slots) > _KEPT_SHAPES:
-            self._slots.popitem(last=False)
-        return self._slots[shape]

@@ -1,10 +1,10 @@
-"""What is asked of the engine and what it answers."""
+"""What is asked of the engine, how it goes in, and what is answered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mindformers.generation.options import GenerationOptions
 
@@ -44,6 +44,14 @@ class Answer:
     reason: str = "length"
 
 
+class Piece(NamedTuple):
+    """What goes into a slot: a prompt, at position 0, or the tokens behind what the slot holds already."""
+
+    slot: int
+    tokens: Sequence[int]
+    position: int
+
+
 @dataclass
 class Running:
     """A request that holds a slot.
@@ -54,6 +62,7 @@ class Running:
         sampler: chooses its tokens.
         ids: the answer so far.
         log_probability: of the answer so far.
+        num_taken: tokens of prompt and answer that the slot holds.
     """
 
     request: Request
@@ -61,8 +70,9 @@ class Running:
     sampler: Any
     ids: list[int] = field(default_factory=list)
     log_probability: float = 0.0
+    num_taken: int = 0
 
     @property
-    def position(self) -> int:
-        """Where the last chosen token stands."""
-        return len(self.request.ids) + len(self.ids) - 1
+    def is_read(self) -> bool:
+        """Whether the slot holds the whole prompt."""
+        return self.num_taken >= len(self.request.ids)

@@ -1,21 +1,32 @@
-"""A fixed number of sequences that are decoded together, each in a slot of the cache."""
+"""A fixed number of texts that are continued together, each in a slot."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor
 
+from mindformers.generation.native_slots import NativeSlots
+from mindformers.generation.requests import Piece
 from mindformers.generation.steps import DecodeStep, PrefillStep, RearrangeStep
-from mindformers.kernels.direct import direct_decode
+from mindformers.kernels.decode import native_decoder
 
 _SMALLEST_BUCKET = 16
 
 
+def new_slots(net: Any, num_slots: int, length: int, use_cache: bool = True) -> Slots:
+    """Slots for B texts of up to L tokens, of the fastest kind there is for this network."""
+    if not use_cache:
+        return UncachedSlots(net, num_slots, length)
+    decoder = native_decoder(net.decode_weights(), num_slots, length)
+    return CachedSlots(net, num_slots, length) if decoder is None else NativeSlots(decoder)
+
+
 def bucket(length: int, limit: int) -> int:
-    """The length that a prompt is padded to: 16, 24, 32, 48, 64, 96, ... tokens, so that few graphs serve all."""
+    """The length that a text is padded to: 16, 24, 32, 48, 64, 96, ... tokens, so that few graphs serve all."""
     size = _SMALLEST_BUCKET
     while size < length:
         size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
@@ -23,71 +34,80 @@ def bucket(length: int, limit: int) -> int:
 
 
 class CachedSlots:
-    """Slots with a cache: a prompt is taken in once, then one token at a time.
+    """Slots with a cache, in graphs: a prompt is taken in whole, then one token at a time.
 
     Args:
-        net: has `prefill`, `decode`, `decode_weights` and `new_caches`.
+        net: has `prefill`, `decode` and `new_caches`.
         num_slots: B.
         length: L, tokens that a slot can hold.
     """
 
+    most_prompt_tokens = sys.maxsize
+
     def __init__(self, net: Any, num_slots: int, length: int) -> None:
         self.net, self.num_slots, self.length = net, num_slots, length
         self.caches = net.new_caches(num_slots, length)
-        self._prefill = PrefillStep(net, self.caches)
-        self._native = direct_decode(net.decode_weights(), [(cache.keys, cache.values) for cache in self.caches])
-        self._decode = DecodeStep(net, self.caches)
+        self._prefill, self._decode = PrefillStep(net, self.caches), DecodeStep(net, self.caches)
         self._rearrange = RearrangeStep(self.caches)
 
-    def fill(self, slot: int, prompt: Sequence[int]) -> np.ndarray:
-        """Take a prompt into a slot. Returns: logits float32 [V] behind it."""
-        ids = _padded([prompt], bucket(len(prompt), self.length), self.net.config.pad_token_id)
-        return self._prefill(Tensor(ids), _whole(len(prompt)), _whole(slot)).asnumpy()[0]
+    def take(self, pieces: Sequence[Piece]) -> np.ndarray:
+        """Take pieces in: whole prompts, and single tokens behind them.
 
-    def step(self, tokens: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Take one token of every slot in; tokens and positions int32 [B]. Returns: logits float32 [B, V].
-
-        Nothing is expected of a slot that is not in use; its position is 0.
+        Returns:
+            float32 [P, V], the logits behind each piece.
         """
-        if self._native is None:
-            return self._decode(Tensor(tokens), Tensor(positions)).asnumpy()
-        idle = np.int32(-1)  # costs nothing there
-        return self._native(tokens, np.where(positions == 0, idle, positions))
+        logits = np.empty((len(pieces), self.net.config.vocab_size), np.float32)
+        numbers = [number for number, piece in enumerate(pieces) if piece.position > 0]
+        # Before the prompts: a step writes something into position 0 of every slot that it does not continue.
+        if numbers:
+            logits[numbers] = self._step([pieces[number] for number in numbers])
+        for number, piece in enumerate(pieces):
+            if piece.position == 0:
+                logits[number] = self._fill(piece)
+        return logits
 
-    def rearrange(self, sources: Sequence[int]) -> None:
-        """Give slot b the contents of slot sources[b]."""
+    def rearrange(self, sources: Sequence[int], length: int) -> None:
+        """Give slot b the first `length` positions of slot sources[b]."""
         self._rearrange(Tensor(np.asarray(sources, np.int32)))
+
+    def _fill(self, prompt: Piece) -> np.ndarray:
+        ids = _padded([prompt.tokens], bucket(len(prompt.tokens), self.length), self.net.config.pad_token_id)
+        return self._prefill(Tensor(ids), _whole(len(prompt.tokens)), _whole(prompt.slot)).asnumpy()[0]
+
+    def _step(self, pieces: Sequence[Piece]) -> np.ndarray:
+        tokens, positions = np.zeros(self.num_slots, np.int32), np.zeros(self.num_slots, np.int32)
+        slots = [piece.slot for piece in pieces]
+        tokens[slots] = [piece.tokens[0] for piece in pieces]
+        positions[slots] = [piece.position for piece in pieces]
+        return self._decode(Tensor(tokens), Tensor(positions)).asnumpy()[slots]
 
 
 class UncachedSlots:
     """Slots that keep their text and compute all of it again for every token: slow, and the same logits."""
+
+    most_prompt_tokens = sys.maxsize
 
     def __init__(self, net: Any, num_slots: int, length: int) -> None:
         self.net, self.num_slots, self.length = net, num_slots, length
         self._texts: list[list[int]] = [[] for _ in range(num_slots)]
         self._whole = PrefillStep(net, None)
 
-    def fill(self, slot: int, prompt: Sequence[int]) -> np.ndarray:
-        """As `CachedSlots.fill`."""
-        self._texts[slot] = list(prompt)
-        return self._logits([self._texts[slot]])[0]
-
-    def step(self, tokens: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """As `CachedSlots.step`."""
-        for text, token, position in zip(self._texts, tokens, positions, strict=True):
-            if position:
-                text[position:] = [int(token)]
-        return self._logits(self._texts)
-
-    def rearrange(self, sources: Sequence[int]) -> None:
-        """As `CachedSlots.rearrange`."""
-        self._texts = [list(self._texts[source]) for source in sources]
-
-    def _logits(self, texts: Sequence[Sequence[int]]) -> np.ndarray:
-        texts = [text or [self.net.config.bos_token_id] for text in texts]
+    def take(self, pieces: Sequence[Piece]) -> np.ndarray:
+        """As `CachedSlots.take`."""
+        for piece in pieces:
+            self._texts[piece.slot][piece.position :] = piece.tokens
+        texts = [text or [self.net.config.bos_token_id] for text in self._texts]
         width = bucket(max(map(len, texts)), self.length)
         lengths = Tensor(np.asarray([len(text) for text in texts], np.int32))
-        return self._whole(Tensor(_padded(texts, width, self.net.config.pad_token_id)), lengths, _whole(0)).asnumpy()
+        ids = Tensor(_padded(texts, width, self.net.config.pad_token_id))
+        return self._whole(ids, lengths, _whole(0)).asnumpy()[[piece.slot for piece in pieces]]
+
+    def rearrange(self, sources: Sequence[int], length: int) -> None:
+        """As `CachedSlots.rearrange`."""
+        self._texts = [self._texts[source][:length] for source in sources]
+
+
+Slots = NativeSlots | CachedSlots | UncachedSlots
 
 
 def _padded(rows: Sequence[Sequence[int]], width: int, pad_token_id: int) -> np.ndarray:

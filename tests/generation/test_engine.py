@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from mindformers.generation import Engine, GenerationOptions
+from mindformers.generation.requests import Request
 from mindformers.generation.slots import bucket
 from mindformers.tools.errors import InputError
 from tests.models.tiny import tiny_net
@@ -143,11 +144,10 @@ def test_buckets_grow_by_halves_and_thirds() -> None:
 
 def test_slots_of_the_last_shapes_are_kept(engine: Engine) -> None:
     one = Engine(engine.net)
-    first = one._slots_for(1, [[1]], GREEDY)
-    assert one._slots_for(1, [[1, 2]], GREEDY) is first
-    shapes = [(2, [[1]]), (3, [[1]])]
-    for num_slots, prompts in shapes:
-        one._slots_for(num_slots, prompts, GREEDY)
+    first = one.slots_for(1, 1 + NEW_TOKENS)
+    assert one.slots_for(1, 2 + NEW_TOKENS) is first
+    for num_slots in (2, 3):
+        one.slots_for(num_slots, 1 + NEW_TOKENS)
     assert [num_slots for num_slots, _ in one._slots] == [2, 3]
 
 
@@ -194,3 +194,49 @@ def test_a_stop_text_ends_an_answer_and_is_cut_off(engine: Engine, together: dic
     options = GenerationOptions(max_new_tokens=NEW_TOKENS, stop=(text[6:8], text[3:5]))
     [(_, [answer])] = one.answers(PROMPTS[:1], options)
     assert (answer.ids, answer.reason) == (whole[: text.index(text[3:5])], "stop")
+
+
+LONG = [1, *range(2, 102)]  # more than goes in at once beside running answers
+
+
+@pytest.fixture(scope="module")
+def long_engine() -> Engine:
+    net = tiny_net(seq_length=160)
+    net.config.eos_token_id = NO_TOKEN
+    return Engine(net)
+
+
+MIXED = [PROMPTS[0], LONG, PROMPTS[1], LONG[:70], LONG[5:], PROMPTS[2], LONG[:65], PROMPTS[3]]
+LENGTHS = [3, 30, 1, 12, 33, 7, 2, 50]
+
+
+@pytest.fixture(scope="module")
+def without_cache(long_engine: Engine) -> list[list[int]]:
+    found = Engine(long_engine.net, use_cache=False).generate(MIXED, GenerationOptions(max_new_tokens=max(LENGTHS)))
+    return [answer[:length] for answer, length in zip(found, LENGTHS, strict=True)]
+
+
+@pytest.mark.parametrize("num_slots", [1, 2, 5])
+def test_long_prompts_go_in_beside_running_answers(
+    long_engine: Engine, num_slots: int, without_cache: list[list[int]]
+) -> None:
+    options = [GenerationOptions(max_new_tokens=length) for length in LENGTHS]
+    requests = [Request(prompt, one, place) for place, (prompt, one) in enumerate(zip(MIXED, options, strict=True))]
+    for request, answer in long_engine.run(requests, long_engine.slots_for(num_slots, 160)):
+        assert answer.ids == without_cache[request.index]
+
+
+def test_greedy_sampled_and_streamed_requests_share_the_slots(long_engine: Engine) -> None:
+    sampled = GenerationOptions(max_new_tokens=9, do_sample=True, seed=4)
+    late = GenerationOptions(max_new_tokens=12, min_new_tokens=5)
+    seen: list[int] = []
+    requests = [
+        Request(PROMPTS[0], GenerationOptions(max_new_tokens=40), on_token=seen.append),
+        Request(PROMPTS[1], sampled, index=1),
+        Request(PROMPTS[2], late, index=2),
+    ]
+    found = {request.index: answer.ids for request, answer in long_engine.run(requests, long_engine.slots_for(3, 160))}
+    assert seen == found[0] and len(seen) == 40
+    for request in requests:
+        alone = long_engine.generate([request.ids], request.options, first_index=request.index)
+        assert [found[request.index]] == alone

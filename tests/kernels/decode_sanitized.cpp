@@ -1,10 +1,11 @@
 // Runs the decode step on buffers of exactly the right size, under the sanitizers. Exit status 0 means that all was
-// well; a row in company must have the bits that it has alone.
+// well; a token in company, be it of its own prompt, must have the bits that it has alone.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <list>
 #include <memory>
+#include <vector>
 
 #include "decode_greedy.h"
 #include "decode_step.h"
@@ -14,6 +15,7 @@ namespace {
 using scimind::decode::LayerWeights;
 using scimind::decode::Model;
 using scimind::decode::Routing;
+using scimind::decode::Row;
 
 struct Sizes {
   int64_t width, heads, kv_heads, neurons, experts, vocab;
@@ -48,7 +50,7 @@ Model make_model(const Sizes& s, Routing routing, Arrays& arrays) {
   const int64_t d = s.width / s.heads, kv = s.kv_heads * d, square = s.width * s.width;
   Model model{};
   model.width = s.width, model.heads = s.heads, model.kv_heads = s.kv_heads, model.head_dim = d;
-  model.neurons = s.neurons, model.vocab = s.vocab, model.cache_length = kLength, model.eps = 1e-5f;
+  model.neurons = s.neurons, model.vocab = s.vocab, model.slots = kBatch, model.cache_length = kLength, model.eps = 1e-5f;
   model.routing = routing, model.experts = routing == Routing::kNone ? 1 : s.experts;
   model.experts_per_token = arrays.integers(s.vocab, 1, static_cast<int32_t>(s.experts));
   model.modality_of_id = arrays.integers(s.vocab, 0, kModalities);
@@ -67,41 +69,62 @@ Model make_model(const Sizes& s, Routing routing, Arrays& arrays) {
   return model;
 }
 
-// Whether logits of some tokens only are those among all logits.
-bool are_columns_right(Model model, const int32_t* ids, const int32_t* positions, const float* all, Arrays& arrays) {
-  const int32_t last = static_cast<int32_t>(model.vocab) - 1;
-  model.columns = {last, 3, 4, 5, 6, 7, 8, 0};
+// Whether logits of some tokens only are those among all logits, for a token of every slot but the fifth.
+bool are_columns_right(Model model, const std::vector<Row>& rows, const float* every, Arrays& arrays) {
+  model.columns = {static_cast<int32_t>(model.vocab) - 1, 3, 4, 5, 6, 7, 8, 0};
   const int64_t count = model.outputs();
   float* some = arrays.floats(kBatch * count);
-  scimind::decode::step(model, kBatch, ids, positions, some);
-  bool is_same = true;
-  for (int64_t i = 0; i < kBatch * count; ++i) {
-    is_same &= some[i] == all[i / count * model.vocab + model.columns[i % count]];
+  scimind::decode::step(model, rows.data(), kBatch - 1, some);
+  bool all = true;
+  for (int64_t i = 0; i < kBatch - 1; ++i) {
+    const int64_t output = rows[i].output;
+    for (int64_t k = 0; k < count; ++k) {
+      all &= some[output * count + k] == every[output * model.vocab + model.columns[k]];
+    }
   }
-  return is_same;
+  return all;
+}
+
+bool has_same_bits(const float* left, const float* right, int64_t count) {
+  return std::memcmp(left, right, count * sizeof(float)) == 0;
+}
+
+// A token of every slot but the fifth, then a prompt in the fifth, of which two logits are asked for.
+std::vector<Row> make_rows(const Sizes& sizes) {
+  std::vector<Row> rows;
+  for (int32_t slot = 0; slot < kBatch; ++slot) {
+    const int32_t id = static_cast<int32_t>(sizes.vocab - 1 - slot);
+    if (slot != 4) rows.push_back({slot, id, static_cast<int32_t>(kLength - 1 - 4 * slot), slot});
+  }
+  for (int32_t place = 0; place < kLength; ++place) {
+    const int32_t output = place + 1 == kLength ? 4 : place == 20 ? kBatch : -1;
+    rows.push_back({4, static_cast<int32_t>(place % sizes.vocab), place, output});
+  }
+  return rows;
 }
 
 bool is_right(const Sizes& sizes, Routing routing) {
   Arrays arrays;
   const Model model = make_model(sizes, routing, arrays);
-  int32_t ids[kBatch], positions[kBatch], alone[kBatch];
-  for (int64_t row = 0; row < kBatch; ++row) {
-    ids[row] = static_cast<int32_t>(sizes.vocab - 1 - row);
-    positions[row] = row == 4 ? -1 : static_cast<int32_t>(kLength - 1 - 4 * row);
+  const std::vector<Row> rows = make_rows(sizes);
+  float *together = arrays.floats((kBatch + 1) * sizes.vocab), *single = arrays.floats(sizes.vocab);
+  scimind::decode::step(model, rows.data(), static_cast<int64_t>(rows.size()), together);
+  bool all = are_columns_right(model, rows, together, arrays);
+  for (Row row : rows) {
+    const float* expected = together + row.output * sizes.vocab;
+    const bool is_asked = row.output >= 0;
+    row.output = 0;
+    scimind::decode::step(model, &row, 1, single);
+    if (is_asked) all &= has_same_bits(single, expected, sizes.vocab);
+    for (int64_t i = 0; i < sizes.vocab; ++i) all &= std::isfinite(single[i]);
   }
-  float *together = arrays.floats(kBatch * sizes.vocab), *single = arrays.floats(kBatch * sizes.vocab);
-  scimind::decode::step(model, kBatch, ids, positions, together);
-  bool all = are_columns_right(model, ids, positions, together, arrays);
-  for (int64_t row = 0; row < kBatch; ++row) {
-    for (int64_t other = 0; other < kBatch; ++other) alone[other] = other == row ? positions[row] : -1;
-    scimind::decode::step(model, kBatch, ids, alone, single);
-    const int64_t place = row * sizes.vocab;
-    all &= std::memcmp(single + place, together + place, sizes.vocab * sizeof(float)) == 0;
-    for (int64_t i = 0; i < sizes.vocab; ++i) all &= std::isfinite(single[place + i]);
+  std::unique_ptr<int32_t[]> counts(new int32_t[kBatch]), chosen(new int32_t[kBatch * 3]);
+  for (int64_t i = 0; i < kBatch; ++i) counts[i] = i == 0 ? 1 : 3;
+  for (const bool stops : {false, true}) {
+    scimind::decode::decode_greedily(model, rows.data(), kBatch - 1, counts.get(), {3, -1, stops}, chosen.get());
+    for (int64_t i = 0; i < 3 * (kBatch - 1); ++i) all &= chosen[i] >= -1 && chosen[i] < sizes.vocab;
+    all &= chosen[0] >= 0 && chosen[1] == -1 && (chosen[4] == -1) == stops;
   }
-  std::unique_ptr<int32_t[]> chosen(new int32_t[kBatch * 3]);
-  scimind::decode::decode_greedily(model, kBatch, ids, positions, 3, -1, kLength, chosen.get());
-  for (int64_t i = 0; i < kBatch * 3; ++i) all &= chosen[i] >= -1 && chosen[i] < sizes.vocab;
   return all;
 }
 

@@ -1,4 +1,4 @@
-"""The native decode step beside the network's own `decode`: same logits, same caches; a row minds no other row."""
+"""The native decode step beside the network's own `decode`: same logits, same caches; a text minds no other text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from mindspore import Tensor, nn
 
 from mindformers.kernels import decode
-from mindformers.kernels.decode import NativeDecode, native_decode, native_greedy
+from mindformers.kernels.decode import NO_OUTPUT, NativeDecoder, native_decoder
+from mindformers.kernels.decode_weights import DecodeWeights, LayerWeights
 from mindformers.models.llama.decode_weights import decode_weights
 from mindformers.models.llama.llama import LlamaForCausalLM
 from tests.models.tiny import tiny_net
@@ -94,17 +95,24 @@ def tensors_of(caches: nn.CellList) -> list[ms.Parameter]:
     return [parameter for layer in caches for parameter in (layer.keys, layer.values)]
 
 
-def native(net: LlamaForCausalLM, caches: nn.CellList) -> NativeDecode:
-    return native_decode(decode_weights(net), [(layer.keys, layer.values) for layer in caches])
+def decoder_of(net: LlamaForCausalLM, values: Sequence[np.ndarray]) -> NativeDecoder:
+    """Whose caches hold these values."""
+    found = native_decoder(decode_weights(net), values[0].shape[0] // net.config.num_kv_heads, LENGTH)
+    found.caches[:] = np.stack(values).reshape(found.caches.shape)
+    return found
+
+
+def rows_for(slots: Sequence[int], ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """One for each slot, the results in the same order."""
+    return np.stack((slots, ids, positions, np.arange(len(slots))), axis=1)
 
 
 def run(
     net: LlamaForCausalLM, ids: np.ndarray, positions: np.ndarray, values: Sequence[np.ndarray]
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Logits and caches behind a native step."""
-    caches = new_caches(net, values)
-    logits = native(net, caches)(Tensor(ids), Tensor(positions)).asnumpy()
-    return logits, [parameter.asnumpy() for parameter in tensors_of(caches)]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and caches [layers, 2, slots, G, L, d] behind a step of all slots."""
+    decoder = decoder_of(net, values)
+    return decoder.step(rows_for(range(len(ids)), ids, positions), len(ids)), decoder.caches
 
 
 def rows_of(values: Sequence[np.ndarray], row: int, batch: int) -> list[np.ndarray]:
@@ -129,168 +137,205 @@ def test_logits_and_caches_are_those_of_the_network(variant: str, batch: int) ->
     expected = Twin(net, expected_caches)(Tensor(ids), Tensor(positions)).asnumpy()
     got, caches = run(net, ids, positions, values)
     np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
-    for cached, wanted, before in zip(caches, tensors_of(expected_caches), values, strict=True):
-        np.testing.assert_allclose(cached, wanted.asnumpy(), atol=1e-4, rtol=0)
-        is_changed = (cached != before).any(-1).reshape(batch, -1, LENGTH)
-        assert (is_changed.sum(-1) == 1).all()
-        assert (is_changed.argmax(-1) == positions[:, None]).all()
+    wanted = np.stack([parameter.asnumpy() for parameter in tensors_of(expected_caches)]).reshape(caches.shape)
+    np.testing.assert_allclose(caches, wanted, atol=1e-4, rtol=0)
+    is_changed = (caches != np.stack(values).reshape(caches.shape)).any(-1)
+    assert (is_changed.sum(-1) == 1).all()
+    assert (is_changed.argmax(-1) == positions[:, None]).all()
 
 
 @pytest.mark.parametrize("variant", ROUTED)
-def test_a_row_has_the_same_bits_alone_and_in_any_company(variant: str) -> None:
+def test_a_text_has_the_same_bits_alone_and_in_any_company(variant: str) -> None:
     net, batch = net_of(variant), 33
     ids, positions, values = make_inputs(net, batch)
     together, caches = run(net, ids, positions, values)
     for row in (0, 1, 7, 32):
         alone, own_caches = run(net, ids[[row]], positions[[row]], rows_of(values, row, batch))
         assert alone.tobytes() == together[row].tobytes()
-        for got, wanted in zip(own_caches, rows_of(caches, row, batch), strict=True):
-            assert got.tobytes() == wanted.tobytes()
+        assert own_caches.tobytes() == caches[:, :, [row]].tobytes()
 
 
 @pytest.mark.parametrize("variant", ROUTED)
-def test_idle_rows_are_left_alone(variant: str) -> None:
+def test_slots_without_a_row_are_left_alone(variant: str) -> None:
     net, batch = net_of(variant), 8
     ids, positions, values = make_inputs(net, batch)
     together, caches = run(net, ids, positions, values)
-    idle = np.array([False, True, False, False, True, True, False, True])
-    ids[idle] = 10**6
-    got, got_caches = run(net, ids, np.where(idle, -1, positions).astype(np.int32), values)
-    assert got[~idle].tobytes() == together[~idle].tobytes()
-    assert not got[idle].any()
-    for row in range(batch):
-        wanted = rows_of(values if idle[row] else caches, row, batch)
-        for mine, other in zip(rows_of(got_caches, row, batch), wanted, strict=True):
-            assert mine.tobytes() == other.tobytes()
-
-
-def test_all_rows_may_be_idle() -> None:
-    net = net_of("plain")
-    ids, positions, values = make_inputs(net, 3)
-    logits, caches = run(net, ids, np.full_like(positions, -1), values)
-    assert not logits.any()
-    assert all(got.tobytes() == before.tobytes() for got, before in zip(caches, values, strict=True))
+    chosen = [6, 0, 2]
+    decoder = decoder_of(net, values)
+    got = decoder.step(rows_for(chosen, ids[chosen], positions[chosen]), len(chosen))
+    assert got.tobytes() == together[chosen].tobytes()
+    untouched = np.stack(values).reshape(caches.shape)
+    untouched[:, :, chosen] = caches[:, :, chosen]
+    assert decoder.caches.tobytes() == untouched.tobytes()
 
 
 def test_a_step_gives_the_same_bits_again() -> None:
     net = net_of("learned")
     ids, positions, values = make_inputs(net, 17)
-    step = native(net, new_caches(net, values))
-    answers = {step(Tensor(ids), Tensor(positions)).asnumpy().tobytes() for _ in range(5)}
-    assert len(answers) == 1
+    decoder = decoder_of(net, values)
+    rows = rows_for(range(17), ids, positions)
+    assert len({decoder.step(rows, 17).tobytes() for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize("variant", ROUTED)
+def test_a_prompt_has_the_same_bits_whole_in_pieces_and_beside_others(variant: str) -> None:
+    net = net_of(variant)
+    ids, positions, values = make_inputs(net, 3)
+    prompt = np.random.default_rng(5).integers(0, net.config.vocab_size, LENGTH).astype(np.int32)
+    rows = np.stack((np.full(LENGTH, 1), prompt, np.arange(LENGTH), np.full(LENGTH, NO_OUTPUT)), axis=1)
+    rows[-1, 3] = 0
+    one_by_one, at_once, beside = (decoder_of(net, values) for _ in range(3))
+    for row in rows[:-1]:
+        one_by_one.step(row[None], 0)
+    expected = one_by_one.step(rows[-1:], 1)
+    assert at_once.step(rows, 1).tobytes() == expected.tobytes()
+    assert at_once.caches.tobytes() == one_by_one.caches.tobytes()
+    beside.step(rows[:7], 0)
+    others = rows_for([0, 2], ids[[0, 2]], positions[[0, 2]])
+    others[:, 3] += 1
+    got = beside.step(np.concatenate((others[:1], rows[7:], others[1:])), 3)
+    assert got[0].tobytes() == expected.tobytes()
+    assert beside.caches[:, :, 1].tobytes() == one_by_one.caches[:, :, 1].tobytes()
+
+
+def test_more_rows_than_are_computed_together_give_the_same_bits() -> None:
+    net, batch = net_of("plain"), 150
+    ids, positions, values = make_inputs(net, batch)
+    together, _ = run(net, ids, positions, values)
+    for row in (127, 128, 149):
+        alone, _ = run(net, ids[[row]], positions[[row]], rows_of(values, row, batch))
+        assert alone.tobytes() == together[row].tobytes()
 
 
 @pytest.mark.parametrize("variant", ["plain", "learned, odd"])
 def test_a_loop_chooses_what_single_steps_do(variant: str) -> None:
     net, num_steps = net_of(variant), 6
     ids, positions, values = make_inputs(net, 3)
-    positions[:] = (LENGTH - 3, 4, -1)
-    step = native(net, new_caches(net, values))
-    expected = np.full((3, num_steps), -1, np.int32)
-    last, places = ids.copy(), positions.copy()
+    rows, counts = rows_for([2, 0], ids[[2, 0]], np.asarray([LENGTH - 3, 4])), [3, 100]
+    positions = rows[:, 2].copy()
+    decoder, expected = decoder_of(net, values), np.full((2, num_steps), -1, np.int32)
+    last = rows[:, 1]
     for i in range(num_steps):
-        last = step(Tensor(last), Tensor(places)).asnumpy().argmax(-1).astype(np.int32)
-        expected[places >= 0, i] = last[places >= 0]
-        places = np.where((places >= 0) & (places + 1 < LENGTH), places + 1, -1).astype(np.int32)
-    assert greedily(net, values, num_steps, None, ids, positions).tolist() == expected.tolist()
-    assert (expected[0] >= 0).sum() == 3
+        running = [row for row in (0, 1) if i < counts[row]]
+        here = rows_for(rows[running, 0], last[running], positions[running] + i)
+        last = last.copy()
+        last[running] = decoder.step(here, len(running)).argmax(-1)
+        expected[running, i] = last[running]
+    counts = [3, LENGTH - 4]
+    assert decoder_of(net, values).continue_greedily(rows, counts, num_steps).tolist() == expected.tolist()
     end = expected[1, 2]
     first = int(np.flatnonzero(expected[1] == end)[0])
-    ended = greedily(net, values, num_steps, int(end), ids, positions)
+    ended = decoder_of(net, values).continue_greedily(rows, counts, num_steps, int(end))
     assert ended[1].tolist() == [*expected[1, : first + 1], *[-1] * (num_steps - first - 1)]
+    stopped = decoder_of(net, values).continue_greedily(rows, counts, num_steps, stop_at_end=True)
+    assert stopped.tolist() == [[*row[:3], -1, -1, -1] for row in expected.tolist()]
 
 
-def greedily(
-    net: LlamaForCausalLM,
-    values: Sequence[np.ndarray],
-    num_steps: int,
-    end: int | None,
-    ids: np.ndarray,
-    positions: np.ndarray,
-) -> np.ndarray:
-    caches = [(layer.keys, layer.values) for layer in new_caches(net, values)]
-    loop = native_greedy(decode_weights(net), caches, num_steps, end)
-    return loop(Tensor(ids), Tensor(positions)).asnumpy()
+def test_a_cache_is_rearranged_as_far_as_it_is_used() -> None:
+    net = net_of("plain")
+    _, _, values = make_inputs(net, 3)
+    decoder = decoder_of(net, values)
+    before = decoder.caches.copy()
+    decoder.rearrange([2, 0, 0], 9)
+    assert (decoder.caches[:, :, :, :, :9] == before[:, :, [2, 0, 0], :, :9]).all()
+    assert (decoder.caches[:, :, :, :, 9:] == before[:, :, :, :, 9:]).all()
 
 
 def test_steps_go_on_from_a_prompt_as_the_whole_text_would() -> None:
     net = net_of("activation")
-    text = np.random.default_rng(0).integers(3, net.config.vocab_size, (2, 12)).astype(np.int32)
-    caches = net.new_caches(2, LENGTH)
-    prompt = np.full(2, 8, np.int32)
-    prefill = Prefill(net, caches)
-    prefill(Tensor(text[:, :8]), Tensor(prompt))
-    step = native(net, caches)
-    for position in range(8, 12):
-        got = step(Tensor(text[:, position]), Tensor(np.full(2, position, np.int32))).asnumpy()
-    expected = net(Tensor(text)).asnumpy()[:, -1]
+    text = np.random.default_rng(0).integers(3, net.config.vocab_size, 12).astype(np.int32)
+    decoder = native_decoder(decode_weights(net), 2, LENGTH)
+    rows = np.stack((np.ones(12), text, np.arange(12), np.arange(12)), axis=1).astype(np.int32)
+    got = decoder.step(rows, 12)
+    expected = net(Tensor(text[None])).asnumpy()[0]
     np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
 
 
-class Prefill(nn.Cell):
-    """Fills the caches."""
+def test_weights_that_are_replaced_are_seen() -> None:
+    net = tiny_net(experts=None)
+    ids, positions, values = make_inputs(net, 1)
+    decoder, rows = decoder_of(net, values), rows_for([0], ids, positions)
+    before, weight = decoder.step(rows, 1), net.lm_head.weight
+    turned = Tensor(weight.asnumpy().T.copy()).transpose(1, 0)  # a view, whose memory is not in order
+    weight.set_data(turned * 2)
+    np.testing.assert_allclose(decoder.step(rows, 1), 2 * before, rtol=1e-5)
+    weight.set_data(turned)
+    assert decoder.step(rows, 1).tobytes() == before.tobytes()
 
-    def __init__(self, net: LlamaForCausalLM, caches: nn.CellList) -> None:
-        super().__init__(auto_prefix=False)
-        self.net, self.caches = net, caches
 
-    def construct(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        return self.net.prefill(ids, lengths, self.caches)
+@pytest.mark.parametrize("columns", [[2, 40, 41, 42, 43, 44, 45, 7, 127], [2]])
+def test_columns_have_the_bits_that_they_have_among_all(columns: list[int]) -> None:
+    net = net_of("learned, odd")
+    ids, positions, values = make_inputs(net, 9)
+    every, _ = run(net, ids, positions, values)
+    got = decoder_of(net, values).step(rows_for(range(9), ids, positions), 9, np.asarray(columns))
+    assert got.tobytes() == every[:, columns].tobytes()
 
 
 def test_wrong_inputs_are_refused_before_the_library_runs() -> None:
     net = net_of("plain")
     ids, positions, values = make_inputs(net, 3)
-    step = native(net, new_caches(net, values))
-    with pytest.raises(ValueError, match="ids"):
-        step(Tensor(ids[:2]), Tensor(positions))
-    with pytest.raises(ValueError, match="positions"):
-        step(Tensor(ids), Tensor(positions.reshape(3, 1)))
-    with pytest.raises(TypeError, match="positions"):
-        step(Tensor(ids), Tensor(positions.astype(np.float32)))
+    decoder, rows = decoder_of(net, values), rows_for(range(3), ids, positions)
+    with pytest.raises(ValueError, match="rows"):
+        decoder.step(rows[:, :3], 3)
+    with pytest.raises(ValueError, match="outputs"):
+        decoder.step(rows, 2)
+    for columns in (np.zeros(0), np.zeros((2, 2))):
+        with pytest.raises(ValueError, match="columns"):
+            decoder.step(rows, 3, columns)
+    with pytest.raises(ValueError, match="outside the model"):
+        decoder.step(rows, 3, np.asarray([0, net.config.vocab_size]))
+    with pytest.raises(ValueError, match="steps"):
+        decoder.continue_greedily(rows, np.ones(3), 0)
+    with pytest.raises(ValueError, match="counts"):
+        decoder.continue_greedily(rows, np.ones(2), 1)
 
 
-@pytest.mark.parametrize(("what", "value"), [("ids", -1), ("positions", LENGTH)])
-def test_values_outside_the_model_are_refused(what: str, value: int) -> None:
+@pytest.mark.parametrize(("place", "value"), [(0, 3), (0, -1), (1, -1), (1, 10**6), (2, -1), (2, LENGTH)])
+def test_values_outside_the_model_are_refused(place: int, value: int) -> None:
     net = net_of("plain")
     ids, positions, values = make_inputs(net, 3)
-    {"ids": ids, "positions": positions}[what][1] = value
-    step = native(net, new_caches(net, values))
-    with pytest.raises(RuntimeError):
-        step(Tensor(ids), Tensor(positions)).asnumpy()
+    decoder, rows = decoder_of(net, values), rows_for(range(3), ids, positions)
+    rows[1, place] = value
+    with pytest.raises(ValueError, match="outside the model"):
+        decoder.step(rows, 3)
+
+
+def test_a_loop_that_would_leave_its_slot_is_refused() -> None:
+    net = net_of("plain")
+    ids, _, values = make_inputs(net, 1)
+    decoder, rows = decoder_of(net, values), rows_for([0], ids, np.asarray([LENGTH - 2]))
+    assert decoder.continue_greedily(rows, [2], 2).min() >= 0
+    for count in (3, 0):
+        with pytest.raises(ValueError, match="outside the model"):
+            decoder.continue_greedily(rows, [count], 1)
 
 
 def test_wrong_weights_are_refused() -> None:
     net = net_of("learned")
-    caches = [(layer.keys, layer.values) for layer in net.new_caches(2, LENGTH)]
     weights = decode_weights(net)
     for name, value in {"norm": weights.head, "num_heads": 5, "num_experts": 7, "routing": "guessed"}.items():
         with pytest.raises(ValueError):
-            native_decode(decode.DecodeWeights(**{**vars(weights), name: value}), caches)
+            native_decoder(DecodeWeights(**{**vars(weights), name: value}), 2, LENGTH)
     layer = weights.layers[1]
     for name, value in {"wq": layer.w1, "wk": layer.w1, "w2": layer.w1, "router_bias": layer.attention_norm}.items():
-        wrong = decode.LayerWeights(**{**vars(layer), name: value})
+        wrong = LayerWeights(**{**vars(layer), name: value})
         with pytest.raises(ValueError):
-            native_decode(decode.DecodeWeights(**{**vars(weights), "layers": [weights.layers[0], wrong]}), caches)
-    (keys, values), other = caches
-    short = net.new_caches(2, LENGTH - 1)[0].values
-    with pytest.raises(ValueError, match="values"):
-        native_decode(weights, [(keys, values), (other[0], short)])
-    with pytest.raises(ValueError):
-        native_decode(weights, caches[:1])
+            native_decoder(DecodeWeights(**{**vars(weights), "layers": [weights.layers[0], wrong]}), 2, LENGTH)
+    with pytest.raises(ValueError, match="slots"):
+        native_decoder(weights, 0, LENGTH)
 
 
-def test_there_is_no_native_step_without_a_library_or_in_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_decoder_without_a_library_or_in_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
     net = net_of("plain")
-    caches = [(layer.keys, layer.values) for layer in net.new_caches(1, LENGTH)]
-    assert native_decode(decode_weights(net), caches) is not None
-    assert native_decode(None, caches) is None
+    assert native_decoder(decode_weights(net), 1, LENGTH) is not None
+    assert native_decoder(None, 1, LENGTH) is None
     assert decode_weights(tiny_net(compute_dtype="float16")) is not None  # a CPU computes in float32 all the same
     wrapped = tiny_net(experts=None)
     wrapped.model.layers[1].attention.wv = nn.SequentialCell(wrapped.model.layers[1].attention.wv)
     assert decode_weights(wrapped) is None
-    halves = [tuple(ms.Parameter(part.astype(ms.float16)) for part in pair) for pair in caches]
-    assert native_decode(decode_weights(net), halves) is None
-    assert native_greedy(decode_weights(net), halves, 4, None) is None
+    weights = decode_weights(net)
+    halves = DecodeWeights(**{**vars(weights), "norm": ms.Parameter(weights.norm.astype(ms.float16))})
+    assert native_decoder(halves, 1, LENGTH) is None
     monkeypatch.setattr(decode, "kernel_library", lambda: None)
-    assert native_decode(decode_weights(net), caches) is None
+    assert native_decoder(decode_weights(net), 1, LENGTH) is None

@@ -28,21 +28,24 @@ int64_t place_of_highest(const float* values, int64_t count) {
 
 }  // namespace
 
-void decode_greedily(const Model& model, int64_t rows, const int32_t* ids, const int32_t* positions, int64_t steps,
-                     int32_t end_id, int64_t limit, int32_t* chosen) {
-  std::vector<int32_t> last(ids, ids + rows), places(positions, positions + rows);
-  Buffer logits(rows * model.vocab);
-  std::fill_n(chosen, rows * steps, -1);
-  const auto is_running = [](int32_t place) { return place >= 0; };
-  for (int64_t i = 0; i < steps && std::any_of(places.begin(), places.end(), is_running); ++i) {
-    step(model, rows, last.data(), places.data(), logits);
-    for (int64_t row = 0; row < rows; ++row) {
-      if (places[row] < 0) continue;
-      last[row] = static_cast<int32_t>(place_of_highest(logits + row * model.vocab, model.vocab));
-      chosen[row * steps + i] = last[row];
-      const bool has_ended = last[row] == end_id || places[row] + 1 >= limit;
-      places[row] = has_ended ? -1 : places[row] + 1;
+void decode_greedily(const Model& model, const Row* rows, int64_t count, const int32_t* counts, const Limits& limits,
+                     int32_t* chosen) {
+  std::vector<Row> running(rows, rows + count);
+  for (int64_t i = 0; i < count; ++i) running[i].output = static_cast<int32_t>(i);
+  Buffer logits(count * model.vocab);
+  std::fill_n(chosen, count * limits.steps, -1);
+  bool has_ended = false;
+  for (int64_t i = 0; i < limits.steps && !running.empty() && !(has_ended && limits.stops_at_end); ++i) {
+    step(model, running.data(), static_cast<int64_t>(running.size()), logits);
+    for (Row& row : running) {
+      row.id = static_cast<int32_t>(place_of_highest(logits + row.output * model.vocab, model.vocab));
+      row.position += 1;
+      chosen[row.output * limits.steps + i] = row.id;
     }
+    const auto ends = [&](const Row& row) { return row.id == limits.end_id || i + 1 >= counts[row.output]; };
+    const auto end = std::remove_if(running.begin(), running.end(), ends);
+    has_ended |= end != running.end();
+    running.erase(end, running.end());
   }
 }
 

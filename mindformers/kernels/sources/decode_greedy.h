@@ -8,10 +8,18 @@
 namespace scimind {
 namespace decode {
 
-// ids, positions [rows] -> chosen [rows, steps]: what follows each row's token, then what follows that, and so on. A
-// row ends with `end_id`, or when it has reached `limit` positions; behind its end, and where a row is idle, it is -1.
-void decode_greedily(const Model& model, int64_t rows, const int32_t* ids, const int32_t* positions, int64_t steps,
-                     int32_t end_id, int64_t limit, int32_t* chosen);
+// How long a loop runs.
+struct Limits {
+  int64_t steps;
+  int32_t end_id;     // the token behind which a row ends
+  bool stops_at_end;  // whether all rows stop with the first one that ends
+};
+
+// rows [count], one of each slot at most, whose outputs do not matter -> chosen [count, steps]: what follows each row's
+// token, then what follows that, and so on. Row i ends with the end token or after counts[i] tokens; behind its end
+// stands -1.
+void decode_greedily(const Model& model, const Row* rows, int64_t count, const int32_t* counts, const Limits& limits,
+                     int32_t* chosen);
 
 }  // namespace decode
 }  // namespace scimind

@@ -9,23 +9,27 @@
 
 namespace scimind {
 namespace decode {
+namespace {
 
-void step(const Model& model, int64_t rows, const int32_t* ids, const int32_t* positions, float* logits) {
-  std::vector<ActiveRow> active;
-  for (int64_t row = 0; row < rows; ++row) {
-    if (positions[row] >= 0) {
-      active.push_back({row, ids[row], positions[row]});
-    } else {
-      std::fill_n(logits + row * model.outputs(), model.outputs(), 0.0f);
-    }
-  }
-  if (active.empty()) return;
-  Shared shared(model, std::move(active), logits);
+// Rows that are computed together: enough for the products to run at full speed, few enough for what they need in
+// memory to stay small.
+constexpr int64_t kMostRows = 128;
+
+void step_together(const Model& model, const Row* rows, int64_t count, float* logits) {
+  Shared shared(model, rows, count, logits);
   const int threads = omp_get_max_threads();
   std::vector<std::unique_ptr<Worker>> workers;
   for (int thread = 0; thread < threads; ++thread) workers.push_back(std::make_unique<Worker>(shared));
 #pragma omp parallel num_threads(threads)
   workers[omp_get_thread_num()]->run();
+}
+
+}  // namespace
+
+void step(const Model& model, const Row* rows, int64_t count, float* logits) {
+  for (int64_t first = 0; first < count; first += kMostRows) {
+    step_together(model, rows + first, std::min(kMostRows, count - first), logits);
+  }
 }
 
 }  // namespace decode

@@ -1,8 +1,9 @@
-// One step of a LLaMA: a token of every row in, the logits behind it out. All of it in float32, over the weights as the
-// network holds them ([out, in]) and its caches, which are written in place.
+// One step of a LLaMA: tokens in, the logits behind them out. All of it in float32, over the weights as the network
+// holds them ([out, in]) and caches, which are written in place.
 //
-// A row's logits have the same bits whatever the other rows are, how many there are and how many threads compute:
-// every number is computed in an order that follows from the sizes and the row alone.
+// A token goes in as a row of its own, be it the last one of an answer or one of many of a prompt. Its results have the
+// same bits whatever the other rows are, how many there are and how many threads compute: every number is computed in
+// an order that follows from the sizes and the row alone. So a prompt may be taken in at once or in any pieces.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +16,13 @@ enum class Routing { kNone = 0, kActivation = 1, kLearned = 2 };
 
 struct LayerWeights {
   const float *attention_norm, *wq, *wk, *wv, *wo, *ffn_norm, *w1, *w3, *w2;
-  float *keys, *values;                     // [B * G, L, d]
+  float *keys, *values;                     // [slots * G, L, d]
   const float *router_weight, *router_bias; // [M * E, D] and [M * E], of a learned router only
 };
 
 struct Model {
   int64_t width, heads, kv_heads, head_dim, neurons, vocab;
-  int64_t cache_length;
+  int64_t slots, cache_length;
   float eps;
   Routing routing;
   int64_t experts;                                   // 1 without routing
@@ -29,15 +30,21 @@ struct Model {
   const float *cos, *sin;                            // [positions, d]
   const float *embedding, *norm, *head;              // [V, D], [D], [V, D]
   std::vector<LayerWeights> layers;
-  std::vector<int32_t> columns; // the tokens whose logits are wanted; empty for all
+  std::vector<int32_t> columns;                      // the tokens whose logits are wanted; empty for all
 
   int64_t per() const { return neurons / experts; }
   int64_t outputs() const { return columns.empty() ? vocab : static_cast<int64_t>(columns.size()); }
 };
 
-// ids, positions [rows] -> logits [rows, K] of the K wanted tokens. A row whose position is negative is idle: nothing of it is read or
-// written, its logits are zero. Ids and positions are within the model's.
-void step(const Model& model, int64_t rows, const int32_t* ids, const int32_t* positions, float* logits);
+// A token: the slot whose text it continues, its id, where it stands, and the row of the results that gets the logits
+// behind it, negative where nobody asks for them.
+struct Row {
+  int32_t slot, id, position, output;
+};
+
+// Takes rows in and writes logits [outputs, K] of the K wanted tokens. Rows of one slot stand in the order of their
+// positions. Slots, ids, positions and columns are within the model's.
+void step(const Model& model, const Row* rows, int64_t count, float* logits);
 
 }  // namespace decode
 }  // namespace scimind

@@ -61,30 +61,34 @@ void activate(const float* gate, const float* up, int64_t count, float* to) {
 
 int64_t scratch_size(const Shared& shared) {
   int64_t positions = 0;
-  for (const ActiveRow& row : shared.rows) positions = std::max<int64_t>(positions, row.position + 1);
-  return std::max({scores_size(positions), 2 * shared.count() * kMostOutputs, shared.model.experts,
-                   shared.model.width});
+  for (int64_t i = 0; i < shared.count; ++i) positions = std::max<int64_t>(positions, shared.rows[i].position + 1);
+  return std::max({scores_size(positions), 2 * shared.count * kMostOutputs, shared.model.experts, shared.model.width});
 }
 
 }  // namespace
 
-Shared::Shared(const Model& model, std::vector<ActiveRow> active, float* logits)
+Shared::Shared(const Model& model, const Row* rows, int64_t count, float* logits)
     : model(model),
-      rows(std::move(active)),
+      rows(rows),
+      count(count),
       projected((model.heads + 2 * model.kv_heads) * model.head_dim),
-      memory(count() * (2 * model.width + projected + model.neurons + model.experts)),
+      memory(count * (2 * model.width + projected + model.neurons + model.experts)),
       x(memory),
-      qkv(x + count() * model.width),
-      mixed(qkv + count() * projected),
-      hidden(mixed + count() * model.width),
-      mask(hidden + count() * model.neurons),
+      qkv(x + count * model.width),
+      mixed(qkv + count * projected),
+      hidden(mixed + count * model.width),
+      mask(hidden + count * model.neurons),
       logits(logits),
-      phases(2 + 7 * static_cast<int64_t>(model.layers.size())) {}
+      phases(2 + 8 * static_cast<int64_t>(model.layers.size())) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (rows[i].output >= 0) ends.push_back(i);
+  }
+}
 
 Worker::Worker(Shared& shared)
     : shared_(shared),
       model_(shared.model),
-      count_(shared.count()),
+      count_(shared.count),
       memory_(count_ * model_.width + scratch_size(shared)),
       normed_(memory_),
       scratch_(normed_ + count_ * model_.width),
@@ -100,6 +104,7 @@ void Worker::run() {
   embed();
   for (const LayerWeights& layer : model_.layers) {
     project(layer);
+    remember_all(layer);
     attend_all(layer);
     add_product(layer.wo, model_.width, shared_.mixed, false);
     if (model_.routing == Routing::kLearned) choose_by_input(layer);
@@ -141,29 +146,46 @@ void Worker::project(const LayerWeights& layer) {
   });
 }
 
-void Worker::attend_all(const LayerWeights& layer) {
+// Before anybody attends: rows of a prompt see each other.
+void Worker::remember_all(const LayerWeights& layer) {
   share(count_ * model_.kv_heads, [] {}, [&](int64_t task) {
-    attend_head(layer, task / model_.kv_heads, task % model_.kv_heads);
+    remember(layer, task / model_.kv_heads, task % model_.kv_heads);
   });
 }
 
-// One head of keys and the heads of queries that share it: turn, write into the cache, attend.
-void Worker::attend_head(const LayerWeights& layer, int64_t i, int64_t group) {
-  const ActiveRow& row = shared_.rows[i];
+// One head of keys and the heads of queries that share it: turn, and write into the cache.
+void Worker::remember(const LayerWeights& layer, int64_t i, int64_t group) {
+  const Row& row = shared_.rows[i];
   const int64_t d = model_.head_dim, sharing = model_.heads / model_.kv_heads;
   const float *cos = model_.cos + row.position * d, *sin = model_.sin + row.position * d;
   float* queries = shared_.qkv + i * shared_.projected + group * sharing * d;
   const float* key = shared_.qkv + i * shared_.projected + (model_.heads + group) * d;
-  const int64_t place = (row.place * model_.kv_heads + group) * model_.cache_length * d;
-  const Cached cached{layer.keys + place, layer.values + place, row.position + int64_t{1}, d};
-  rotate(key, cos, sin, d, cached.keys + row.position * d);
-  std::copy_n(key + model_.kv_heads * d, d, cached.values + row.position * d);
+  const int64_t place = cached_at(row, group) + row.position * d;
+  rotate(key, cos, sin, d, layer.keys + place);
+  std::copy_n(key + model_.kv_heads * d, d, layer.values + place);
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
   for (int64_t head = 0; head < sharing; ++head) {
     rotate(queries + head * d, cos, sin, d, queries + head * d);
     for (int64_t j = 0; j < d; ++j) queries[head * d + j] *= scale;
   }
+}
+
+void Worker::attend_all(const LayerWeights& layer) {
+  share(count_ * model_.kv_heads, [] {}, [&](int64_t task) {
+    attend_group(layer, task / model_.kv_heads, task % model_.kv_heads);
+  });
+}
+
+void Worker::attend_group(const LayerWeights& layer, int64_t i, int64_t group) {
+  const Row& row = shared_.rows[i];
+  const int64_t d = model_.head_dim, sharing = model_.heads / model_.kv_heads, place = cached_at(row, group);
+  const Cached cached{layer.keys + place, layer.values + place, row.position + int64_t{1}, d};
+  const float* queries = shared_.qkv + i * shared_.projected + group * sharing * d;
   attend(queries, sharing, cached, scratch_, shared_.mixed + i * model_.width + group * sharing * d);
+}
+
+int64_t Worker::cached_at(const Row& row, int64_t group) const {
+  return (row.slot * model_.kv_heads + group) * model_.cache_length * model_.head_dim;
 }
 
 // x += values weights^T, values [n, width].
@@ -269,31 +291,39 @@ void Worker::compute_neurons(const LayerWeights& layer, int64_t expert, int64_t 
 }
 
 void Worker::compute_logits() {
-  const int64_t width = model_.width, outputs = model_.outputs(), piece = outputs_per_task(outputs, width);
-  share(pieces(outputs, piece), [&] { normalise(model_.norm); }, [&](int64_t task) {
-    const int64_t first = task * piece, here = std::min(piece, outputs - first);
-    for (int64_t k = first, run; k < first + here; k += run) {
-      run = neighbours(k, first + here);
-      multiply_head(model_.columns.empty() ? k : model_.columns[k], run, scratch_ + k - first, here);
+  const int64_t width = model_.width, columns = model_.outputs(), piece = outputs_per_task(columns, width);
+  const auto prepare = [&] {
+    for (size_t k = 0; k < shared_.ends.size(); ++k) {
+      normalise_row(shared_.x + shared_.ends[k] * width, model_.norm, width, model_.eps, normed_ + k * width);
     }
-    for (int64_t i = 0; i < count_; ++i) {
-      std::copy_n(scratch_ + i * here, here, shared_.logits + shared_.rows[i].place * outputs + first);
-    }
+  };
+  share(shared_.ends.empty() ? 0 : pieces(columns, piece), prepare, [&](int64_t task) {
+    compute_columns(task * piece, std::min(piece, columns - task * piece));
   });
 }
 
-// How many wanted tokens from place k on, `end` at the most, stand side by side in the head.
-int64_t Worker::neighbours(int64_t k, int64_t end) const {
-  if (model_.columns.empty()) return end - k;
-  int64_t next = k + 1;
-  while (next < end && model_.columns[next] == model_.columns[k] + (next - k)) ++next;
-  return next - k;
+// Wanted tokens [first, first + count) of all rows whose logits are asked for.
+void Worker::compute_columns(int64_t first, int64_t count) {
+  const int64_t width = model_.width, rows = static_cast<int64_t>(shared_.ends.size());
+  const Run all{0, width};
+  for (int64_t k = 0, next; k < count; k = next) {
+    next = k + neighbours(first + k, count - k);
+    const int64_t token = model_.columns.empty() ? first + k : model_.columns[first + k];
+    multiply_rows(rows, next - k, normed_rows_.data(), model_.head + token * width, width, &all, 1, false, scratch_ + k,
+                  count);
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t output = shared_.rows[shared_.ends[i]].output;
+    std::copy_n(scratch_ + i * count, count, shared_.logits + output * model_.outputs() + first);
+  }
 }
 
-void Worker::multiply_head(int64_t first, int64_t count, float* to, int64_t stride) {
-  const Run all{0, model_.width};
-  multiply_rows(count_, count, normed_rows_.data(), model_.head + first * model_.width, model_.width, &all, 1, false,
-                to, stride);
+// How many of the wanted tokens from `first` on, `count` at the most, stand side by side in the head.
+int64_t Worker::neighbours(int64_t first, int64_t count) const {
+  if (model_.columns.empty()) return count;
+  int64_t found = 1;
+  while (found < count && model_.columns[first + found] == model_.columns[first] + found) ++found;
+  return found;
 }
 
 }  // namespace decode

@@ -12,19 +12,14 @@
 namespace scimind {
 namespace decode {
 
-// A row that is not idle: its place in the batch, its token and where that stands.
-struct ActiveRow {
-  int64_t place;
-  int32_t id, position;
-};
-
-// What the threads compute together; n active rows.
+// What the threads compute together; n rows.
 struct Shared {
-  Shared(const Model& model, std::vector<ActiveRow> rows, float* logits);
-  int64_t count() const { return static_cast<int64_t>(rows.size()); }
+  Shared(const Model& model, const Row* rows, int64_t count, float* logits);
 
   const Model& model;
-  const std::vector<ActiveRow> rows;
+  const Row* const rows;
+  const int64_t count;
+  std::vector<int64_t> ends;    // rows whose logits are asked for
   const int64_t projected;  // (H + 2 G) d: queries, keys and values of a token
   Buffer memory;
   float* const x;       // [n, D], the stream
@@ -32,7 +27,7 @@ struct Shared {
   float* const mixed;   // [n, D], of all heads
   float* const hidden;  // [n, F], zero where an expert is not used
   float* const mask;    // [n, E], which experts a row uses
-  float* const logits;  // [rows of the batch, K]
+  float* const logits;  // [outputs, K]
   Phases phases;
 };
 
@@ -48,16 +43,19 @@ class Worker {
   }
   void embed();
   void project(const LayerWeights& layer);
+  void remember_all(const LayerWeights& layer);
+  void remember(const LayerWeights& layer, int64_t i, int64_t group);
   void attend_all(const LayerWeights& layer);
-  void attend_head(const LayerWeights& layer, int64_t i, int64_t group);
+  void attend_group(const LayerWeights& layer, int64_t i, int64_t group);
+  int64_t cached_at(const Row& row, int64_t group) const;
   void add_product(const float* weights, int64_t width, const float* values, bool is_routed);
   void choose_by_input(const LayerWeights& layer);
   void choose_by_activation();
   void compute_hidden(const LayerWeights& layer);
   void compute_neurons(const LayerWeights& layer, int64_t expert, int64_t first, int64_t end);
   void compute_logits();
-  int64_t neighbours(int64_t k, int64_t end) const;
-  void multiply_head(int64_t first, int64_t count, float* to, int64_t stride);
+  void compute_columns(int64_t first, int64_t count);
+  int64_t neighbours(int64_t first, int64_t count) const;
   void normalise(const float* weight);
   void find_runs();
 

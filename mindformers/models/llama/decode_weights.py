@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import nn
 
-from mindformers.kernels.decode import DecodeWeights, LayerWeights
+from mindformers.kernels.decode_weights import DecodeWeights, LayerWeights
 from mindformers.modules.embedding import TokenEmbedding
 from mindformers.modules.linear import Linear
 

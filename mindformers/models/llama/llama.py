@@ -6,7 +6,7 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from mindformers.core.init import initialize_parameters
-from mindformers.kernels.decode import DecodeWeights
+from mindformers.kernels.decode_weights import DecodeWeights
 from mindformers.models.llama.decode_weights import decode_weights
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_layer import compute_and_param_types
