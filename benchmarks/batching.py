@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     net = LlamaForCausalLM(LlamaConfig(**SHAPE, seq_length=LENGTH, compute_dtype="float32", eos_token_id=NO_TOKEN))
     engine = Engine(net)
     requests = mixed_requests(given.prompts)
-    slots = engine._slots_for(given.slots, [[0] * (LENGTH - 1)], GenerationOptions(max_new_tokens=1))
+    slots = engine.slots_for(given.slots, LENGTH)
     static = [requests[i : i + given.slots] for i in range(0, len(requests), given.slots)]
     cases = {
         "static batching": lambda: answer_all(engine, iter(static), slots),

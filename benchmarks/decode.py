@@ -1,9 +1,9 @@
-"""Decoding beside Hugging Face's `generate`: same shapes, float32, greedy, prompts and answers of the same length.
+"""Our engine beside Hugging Face's `generate`: same shapes, float32, greedy, prompts and answers of the same length.
 
-    python -m benchmarks.decode [--json F] [--sizes 10m,60m,500m] [--batches 1,8,32] [--patient]
+    python -m benchmarks.decode [--json F] [--sizes 10m,60m,500m] [--batches 1,8,32] [--seconds 15] [--patient]
 
-Each side runs in a process of its own, as its users run it, and they take turns. What is timed is a step behind the
-prompt: a token of every row in, the next one chosen; the ratio is that of the steps per second.
+Each side runs in a process of its own, as its users run it, and they take turns. A step is a token of every row in and
+the next one chosen, behind the first one; the whole answer has the prompt in it too. The goals are those of the steps.
 """
 
 from __future__ import annotations
@@ -15,74 +15,84 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
 from benchmarks.timing import Timing, machine, save, table
-from mindformers.kernels.decode import native_decode, native_greedy
+from mindformers.generation import Engine, GenerationOptions
 from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.models.llama.llama_config import LlamaConfig
 
-PROMPT, NEW, EXPERTS, TOP_K = 64, 64, 16, 2
+PROMPT, NEW, EXPERTS, TOP_K, NO_TOKEN = 32, 33, 16, 2, -1
 SHAPES = {
     "10m": {"hidden_size": 256, "num_layers": 8, "num_heads": 4, "intermediate_size": 704, "vocab_size": 8192},
     "60m": {"hidden_size": 512, "num_layers": 8, "num_heads": 8, "intermediate_size": 1408, "vocab_size": 32098},
     "500m": {"hidden_size": 1280, "num_layers": 20, "num_heads": 20, "intermediate_size": 3456, "vocab_size": 32098},
 }
-GOALS = {("10m", 1): 2.5, ("60m", 1): 2.2, ("60m", 8): 2.0, ("60m", 32): 2.0, ("500m", 1): 2.0}
+GOALS, GOAL_OF_BATCHES = {"10m": 2.5, "60m": 2.2, "500m": 2.0}, 2.0
 ROUTED_SIZE, ROUTED_GOAL = "60m", 3.0
-PEER, NATIVE, LOOP = "Hugging Face generate", "native step", "native loop"
-ROUTED = f"native step, learned top {TOP_K} of {EXPERTS}, molecules"
+PEER, OURS = "Hugging Face generate", "engine"
+ROUTED = f"engine, learned top {TOP_K} of {EXPERTS}, molecules"
+# Seconds until the first token of every row, and those of the steps behind it.
+Seconds = tuple[float, float]
 
 
-@dataclass
-class Step:
-    """One form of our network, whose caches hold a prompt of every row.
+class Ours:
+    """Our side: one engine with a random network.
 
     Args:
-        decode: a step of all rows.
-        logits: float32 [B, V], behind the prompts.
-        first_id, last_id: the tokens to choose from.
+        config: of the network; where it routes, prompts and answers are molecules.
     """
 
-    decode: nn.Cell
-    logits: np.ndarray
-    first_id: int
-    last_id: int
-
-    def seconds(self) -> float:
-        """Of the steps behind the prompts."""
+    def __init__(self, config: LlamaConfig) -> None:
+        net = LlamaForCausalLM(config)
+        ids = np.arange(config.vocab_size)
+        if config.is_routed:
+            molecule = [row.name for row in MODALITIES].index("molecule")
+            ids = np.flatnonzero(config.modality_table() == molecule)
+            randomise_routers(net)
+            keep_rows(net.lm_head.weight, ids)
+        self.ids = set(ids.tolist())
         start = time.perf_counter()
-        self.go_on(self.logits)
-        return time.perf_counter() - start
+        self.engine = Engine(net)
+        self.prepared = time.perf_counter() - start
 
-    def go_on(self, logits: np.ndarray) -> None:
-        """All steps behind the prompts."""
-        for position in range(PROMPT, PROMPT + NEW - 1):
-            logits = self.decode(Tensor(self.chosen(logits)), positions_of(logits, position)).asnumpy()
-        self.chosen(logits)
+    def seconds(self, batch: int) -> Seconds:
+        """Of a greedy generation."""
+        prompts = np.random.default_rng(0).choice(sorted(self.ids), (batch, PROMPT)).tolist()
+        first = self._generate(prompts, 1)
+        return first, self._generate(prompts, NEW) - first
 
-    def chosen(self, logits: np.ndarray) -> np.ndarray:
-        """The most likely of the allowed tokens of every row, int32 [B]."""
-        return (logits[:, self.first_id : self.last_id + 1].argmax(-1) + self.first_id).astype(np.int32)
+    def _generate(self, prompts: Sequence[Sequence[int]], new: int) -> float:
+        start = time.perf_counter()
+        answers = self.engine.generate(prompts, GenerationOptions(max_new_tokens=new))
+        seconds = time.perf_counter() - start
+        if {len(answer) for answer in answers} != {new}:
+            raise RuntimeError(f"engine: got answers of {sorted(map(len, answers))} tokens, expected {new}")
+        if not {token for answer in answers for token in answer} <= self.ids:
+            raise RuntimeError("engine: got a token of another modality")
+        return seconds
 
 
-class Loop(Step):
-    """`decode` takes all steps in one call."""
+def randomise_routers(net: LlamaForCausalLM) -> None:
+    """So that tokens choose different experts."""
+    rng = np.random.default_rng(0)
+    for parameter in net.get_parameters():
+        if "router" in parameter.name:
+            parameter.set_data(Tensor(rng.standard_normal(parameter.shape).astype(np.float32)))
 
-    def go_on(self, logits: np.ndarray) -> None:
-        self.decode(Tensor(self.chosen(logits)), positions_of(logits, PROMPT)).asnumpy()
 
-
-def positions_of(rows: np.ndarray, position: int) -> Tensor:
-    """The same one for all rows, int32 [B]."""
-    return Tensor(np.full(len(rows), position, np.int32))
+def keep_rows(weight: Any, ids: np.ndarray) -> None:
+    """Zero all other rows of a head: of random logits some are above zero, so nothing else is ever chosen."""
+    values = np.zeros(weight.shape, np.float32)
+    values[ids] = weight.asnumpy()[ids]
+    weight.set_data(Tensor(values))
 
 
 class Peer:
@@ -102,7 +112,7 @@ class Peer:
         root = Path(__file__).resolve().parents[1]
         self.process = subprocess.Popen(command, text=True, env=environment, cwd=root, **pipes)
 
-    def ask(self, **request: Any) -> float:
+    def ask(self, **request: Any) -> Any:
         """The answer to a request of `decode_peer`."""
         print(json.dumps(request), file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
@@ -124,9 +134,9 @@ class Peer:
         }
         return int(self.ask(build=settings))
 
-    def seconds(self, batch: int) -> float:
-        """Of the steps behind a prompt."""
-        return self.ask(batch=batch, prompt=PROMPT, new=NEW)
+    def seconds(self, batch: int) -> Seconds:
+        """Of a greedy generation."""
+        return tuple(self.ask(batch=batch, prompt=PROMPT, new=NEW))
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -134,62 +144,39 @@ class Peer:
 
 
 def config_of(size: str, routing: str = "none") -> LlamaConfig:
-    """A network of about that size."""
+    """A network of about that size, in which no token ends an answer."""
     experts = None
     if routing != "none":
         experts = {"num_experts": EXPERTS, "routing": routing, "top_k": {"molecule": TOP_K}}
-    return LlamaConfig(seq_length=PROMPT + NEW, compute_dtype="float32", experts=experts, **SHAPES[size])
+    shape = {**SHAPES[size], "seq_length": PROMPT + NEW, "eos_token_id": NO_TOKEN}
+    return LlamaConfig(compute_dtype="float32", experts=experts, **shape)
 
 
-def network_of(config: LlamaConfig) -> LlamaForCausalLM:
-    """Random weights, those of the routers too."""
-    net = LlamaForCausalLM(config)
-    rng = np.random.default_rng(0)
-    for parameter in net.get_parameters():
-        if "router" in parameter.name:
-            parameter.set_data(Tensor(rng.standard_normal(parameter.shape).astype(np.float32)))
-    return net.set_train(False)
-
-
-def native_steps(net: LlamaForCausalLM, batch: int) -> tuple[Step, Loop]:
-    """The network's native step and the loop of such steps, over the same caches with a random prompt."""
-    caches = [(cache.keys, cache.values) for cache in net.new_caches(batch, PROMPT + NEW)]
-    weights, config = net.decode_weights(), net.config
-    step, loop = native_decode(weights, caches), native_greedy(weights, caches, NEW - 1, None)
-    if step is None or loop is None:
-        raise SystemExit("the native kernels are not available: nothing to measure")
-    molecule = [row.name for row in MODALITIES].index("molecule")
-    ids = np.flatnonzero(config.modality_table() == molecule) if config.is_routed else (0, config.vocab_size - 1)
-    first_id, last_id = int(ids[0]), int(ids[-1])
-    prompts = np.random.default_rng(0).integers(first_id, last_id + 1, (PROMPT, batch)).astype(np.int32)
-    # Token by token: what a graph needs for 32 whole prompts is more memory than the largest network.
-    for position, tokens in enumerate(prompts):
-        logits = step(Tensor(tokens), positions_of(tokens, position)).asnumpy()
-    return Step(step, logits, first_id, last_id), Loop(loop, logits, first_id, last_id)
-
-
-def measure(
-    group: str, peer: Peer, cases: dict[str, Step], batch: int, goals: dict[str, float], seconds: float
-) -> list[Timing]:
-    """Take turns until the time is over, at least three times; the first turn warms up."""
-    rounds: list[list[float]] = []
+def measure(sides: dict[str, Peer | Ours], batch: int, seconds: float) -> list[list[Seconds]]:
+    """Take turns until the time is over, at least three times; the first turn warms up and is left out."""
+    rounds: list[list[Seconds]] = []
     end = None
     while end is None or len(rounds) < 3 or time.perf_counter() < end:
-        times = [peer.seconds(batch), *(step.seconds() for step in cases.values())]
+        times = [side.seconds(batch) for side in sides.values()]
         if end is None:
             end = time.perf_counter() + seconds
         else:
-            rounds.append([1e3 * t / (NEW - 1) for t in times])
+            rounds.append(times)
+    return rounds
+
+
+def timings_of(group: str, names: Sequence[str], rounds: list[list[float]], goals: dict[str, float]) -> list[Timing]:
+    """Medians over rounds of seconds, a row for each side."""
     return [
         Timing(
             group,
             name,
-            milliseconds=statistics.median(times[i] for times in rounds),
-            fastest=min(times[i] for times in rounds),
+            milliseconds=1e3 * statistics.median(times[i] for times in rounds),
+            fastest=1e3 * min(times[i] for times in rounds),
             ratio=statistics.median(times[0] / times[i] for times in rounds),
             goal=goals.get(name),
         )
-        for i, name in enumerate([PEER, *cases])
+        for i, name in enumerate(names)
     ]
 
 
@@ -201,26 +188,24 @@ def measure_size(size: str, batches: list[int], seconds: float, is_patient: bool
         count = peer.build(config)
         if count != config.count_parameters():
             raise SystemExit(f"{size}: {count} parameters of the peer's network, {config.count_parameters()} of ours")
-        nets = {NATIVE: network_of(config)}
+        sides = {PEER: peer, OURS: Ours(config)}
         if size == ROUTED_SIZE:
-            nets[ROUTED] = network_of(config_of(size, "learned"))
+            sides[ROUTED] = Ours(config_of(size, "learned"))
+        print(f"{count / 1e6:.1f}M: nothing compiled, prepared in {sides[OURS].prepared:.1f} s\n", flush=True)
         timings = []
         for batch in batches:
-            goals = {NATIVE: GOALS[size, batch]} if (size, batch) in GOALS else {}
-            if batch == 1:
-                goals[ROUTED] = ROUTED_GOAL
-            cases = cases_of(nets, batch)
-            timings += measure(f"{count / 1e6:.1f}M, batch {batch}", peer, cases, batch, goals, seconds)
-            print(table(timings[-len(cases) - 1 :]), flush=True)
+            goals = {OURS: GOALS[size] if batch == 1 else GOAL_OF_BATCHES, ROUTED: ROUTED_GOAL}
+            rounds = measure(sides, batch, seconds)
+            title = f"{count / 1e6:.1f}M, batch {batch}"
+            steps = [[times[1] / (NEW - 1) for times in turn] for turn in rounds]
+            answers = [[sum(times) for times in turn] for turn in rounds]
+            here = timings_of(f"{title}, a step", list(sides), steps, goals)
+            here += timings_of(f"{title}, the whole answer", list(sides), answers, {})
+            print(table(here), end="\n\n", flush=True)
+            timings += here
         return timings
     finally:
         peer.close()
-
-
-def cases_of(nets: dict[str, LlamaForCausalLM], batch: int) -> dict[str, Step]:
-    """The forms to compare. The loop chooses from all tokens, so it has no case with molecules."""
-    steps = {name: native_steps(net, batch) for name, net in nets.items()}
-    return {name: step for name, (step, _) in steps.items()} | {LOOP: steps[NATIVE][1]}
 
 
 def main() -> None:
@@ -233,7 +218,7 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true", help="for a busy machine: the peer's idle threads sleep")
     arguments = parser.parse_args()
     ms.set_context(mode=ms.GRAPH_MODE)
-    print(f"prompts of {PROMPT} tokens, {NEW} new ones, milliseconds per step; {machine()}\n")
+    print(f"prompts of {PROMPT} tokens, {NEW} new ones; {machine()}\n")
     timings = []
     for size in arguments.sizes.split(","):
         batches = [int(batch) for batch in arguments.batches.split(",")]

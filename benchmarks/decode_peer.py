@@ -2,9 +2,10 @@
 
     python -m benchmarks.decode_peer
 
-Reads requests from standard input, a JSON object per line, and answers each with a number on a line of its own:
+Reads requests from standard input, a JSON object per line, and answers each with one on a line of its own:
 `{"build": {...}}` makes a random network of these settings and answers how many parameters it has;
-`{"batch": B, "prompt": S, "new": n}` generates greedily and answers the seconds of the n - 1 steps behind the prompt.
+`{"batch": B, "prompt": S, "new": n}` generates greedily and answers the seconds until the first token of every row and
+those of the n - 1 steps behind it.
 """
 
 from __future__ import annotations
@@ -28,19 +29,25 @@ def build(settings: dict[str, Any]) -> Any:
     return transformers.LlamaForCausalLM(config).eval()
 
 
-def generate_seconds(net: Any, batch: int, prompt: int, new: int) -> float:
-    """Seconds of a greedy generation of `new` tokens."""
+def generate_seconds(net: Any, batch: int, prompt: int, new: int) -> tuple[float, float]:
+    """Seconds of a greedy generation of `new` tokens: until the first one, and behind it."""
     import torch
 
     ids = torch.randint(3, net.config.vocab_size, (batch, prompt), generator=torch.Generator().manual_seed(0))
     settings = {"do_sample": False, "max_new_tokens": new, "min_new_tokens": new, "use_cache": True}
+    moments: list[float] = []
+
+    def note(ids: Any, scores: Any) -> Any:
+        moments.append(time.perf_counter())
+        return scores
+
     with torch.inference_mode():
         start = time.perf_counter()
-        answer = net.generate(ids, attention_mask=torch.ones_like(ids), **settings)
-        seconds = time.perf_counter() - start
-    if answer.shape != (batch, prompt + new):
+        answer = net.generate(ids, attention_mask=torch.ones_like(ids), logits_processor=[note], **settings)
+        end = time.perf_counter()
+    if answer.shape != (batch, prompt + new) or len(moments) != new:
         raise RuntimeError(f"generate: got {tuple(answer.shape)}, expected {(batch, prompt + new)}")
-    return seconds
+    return moments[0] - start, end - moments[0]
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
@@ -53,8 +60,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             net = build(request["build"])
             answer = sum(parameter.numel() for parameter in net.parameters())
         else:
-            batch, prompt, new = request["batch"], request["prompt"], request["new"]
-            answer = generate_seconds(net, batch, prompt, new) - generate_seconds(net, batch, prompt, 1)
+            answer = generate_seconds(net, request["batch"], request["prompt"], request["new"])
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -29,6 +29,6 @@ def test_the_benchmark_runs_and_saves_what_it_prints(
     finally:
         ms.set_context(mode=mode)
     figures = json.loads(target.read_text())
-    assert [figure["name"] for figure in figures] == [decode.PEER, decode.NATIVE, decode.ROUTED, decode.LOOP] * 2
+    assert [figure["name"] for figure in figures] == [decode.PEER, decode.OURS, decode.ROUTED] * 4
     assert all(isinstance(figure["milliseconds"], float) for figure in figures)
-    assert capsys.readouterr().out.count(decode.NATIVE) == 4
+    assert capsys.readouterr().out.count(decode.ROUTED) == 4
