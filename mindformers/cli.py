@@ -8,6 +8,7 @@ from typing import Any
 
 from mindformers.config import load_recipe, parse_arguments, warn_unused_flags
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK, InputError
+from mindformers.tools.files import is_no_room, no_room_line
 from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
@@ -32,8 +33,11 @@ def guarded(work: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; files already written stay valid\n")
         return 130
-    except Exception:
-        logger.exception("this is a fault of ours, please report it with the lines below")
+    except Exception as error:
+        if is_no_room(error):
+            sys.stderr.write(f"error: {no_room_line(error)}\n")
+        else:
+            logger.exception("this is a fault of ours, please report it with the lines below")
         return EXIT_FAILURE
     return EXIT_OK
 

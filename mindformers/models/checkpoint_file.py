@@ -4,49 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+import mindspore as ms
 import numpy as np
+from mindspore import Parameter
 
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import existing_file
 from mindformers.tools.number_types import BFLOAT16
-from mindformers.tools.weight_files import SafetensorsFile, Stored, WeightSource
+from mindformers.tools.weight_files import SafetensorsFile, Stored
 
 
-def open_checkpoint(path: Path) -> WeightSource:
-    """A .safetensors or .ckpt file.
+def open_checkpoint(path: Path, what: str = "--checkpoint") -> SafetensorsFile | CkptFile:
+    """A .safetensors or .ckpt file; `what` is the key or flag that names it.
 
     Raises:
         InputError: it is missing, damaged or of another kind.
     """
-    existing_file(path, "--checkpoint")
-    if path.suffix == ".safetensors":
-        return SafetensorsFile(path)
-    if path.suffix == ".ckpt":
-        return _CkptFile(path)
-    raise InputError("--checkpoint", f"'{path}'", "a .safetensors or MindSpore .ckpt file", "name another")
+    check_suffix(existing_file(path, what), what)
+    return SafetensorsFile(path, what) if path.suffix == ".safetensors" else CkptFile(path, what)
 
 
-class _CkptFile:
+def check_suffix(path: Path, what: str) -> None:
+    """Raises InputError for a file that is no checkpoint by its name."""
+    if path.suffix not in (".safetensors", ".ckpt"):
+        raise InputError(
+            what,
+            f"'{path}' has the suffix '{path.suffix}'",
+            "a .safetensors or MindSpore .ckpt file",
+            "pickled weights are not read, since loading them can run code",
+        )
+
+
+def stored_of(parameter: Parameter) -> Stored:
+    """Type and shape of a parameter in a file."""
+    dtype = BFLOAT16 if parameter.dtype == ms.bfloat16 else np.dtype(str(parameter.dtype).lower())
+    return Stored(dtype, tuple(parameter.shape))
+
+
+def values_of(parameter: Parameter) -> np.ndarray:
+    """The values in the type that `stored_of` tells; on a CPU the parameter's own memory."""
+    array = parameter.asnumpy()
+    return array.view(BFLOAT16) if parameter.dtype == ms.bfloat16 else array
+
+
+class CkptFile:
     """MindSpore reads a .ckpt only as a whole, so this needs memory for all of it."""
 
-    def __init__(self, path: Path) -> None:
-        import mindspore as ms
-
+    def __init__(self, path: Path, what: str) -> None:
         try:
             loaded = ms.load_checkpoint(str(path))
         except (ValueError, RuntimeError, TypeError, OSError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError("--checkpoint", f"'{path}' cannot be read ({reason})", "a whole file") from error
-        self._parameters: dict[str, Any] = dict(loaded)
+            raise InputError(
+                what, f"'{path}' cannot be read ({reason})", "a whole checkpoint", "copy it again"
+            ) from error
+        self._parameters: dict[str, Parameter] = dict(loaded)
         self.metadata: Mapping[str, str] = {}
-        self.tensors = {
-            name: Stored(BFLOAT16 if p.dtype == ms.bfloat16 else np.dtype(ms.dtype_to_nptype(p.dtype)), tuple(p.shape))
-            for name, p in self._parameters.items()
-        }
+        self.tensors = {name: stored_of(parameter) for name, parameter in self._parameters.items()}
+
+    def check(self) -> None:
+        """Nothing more: what could be checked was when the file was read."""
 
     def read(self, name: str) -> np.ndarray:
         """The values."""
-        array = self._parameters[name].asnumpy()
-        return array.view(BFLOAT16) if self.tensors[name].dtype == BFLOAT16 else array
+        return values_of(self._parameters[name])

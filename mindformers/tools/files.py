@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,20 +13,49 @@ from typing import Any
 
 from mindformers.tools.errors import InputError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PART_SUFFIX = ".part"
+
 
 @contextmanager
 def replaced_file(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; on success it is synced and renamed to `path`, else removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
-        yield beside
-        _sync(beside)
-        os.replace(beside, path)
-        _sync(path.parent)
+        with naming(path):
+            yield beside
+            sync(beside)
+            os.replace(beside, path)
+            sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Where there is no room left to write to `path`, the error tells the path, which the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if is_no_room(error):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether a write failed because the disk, the user's share of it or a file's limit is full."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def no_room_line(error: OSError) -> str:
+    """What happened, and what to do now."""
+    what = f"'{error.filename}'" if error.filename else "a file"
+    return (
+        f"{what} could not be written: {error.strerror}; what was there before is untouched; "
+        "make room and run it again, a training with --resume_training True"
+    )
 
 
 @contextmanager
@@ -33,15 +63,16 @@ def replaced_folder(path: str | Path) -> Iterator[Path]:
     """Yield a fresh folder beside `path`; on success each file in it is moved into `path`, else all is removed."""
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    beside = path / f".{os.getpid()}.part"
+    beside = path / f".{os.getpid()}{PART_SUFFIX}"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
-        yield beside
-        for file in sorted(beside.iterdir()):
-            _sync(file)
-            os.replace(file, path / file.name)
-        _sync(path)
+        with naming(path):
+            yield beside
+            for file in sorted(beside.iterdir()):
+                sync(file)
+                os.replace(file, path / file.name)
+            sync(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -68,7 +99,8 @@ def existing_file(path: str | Path, what: str) -> Path:
     return path
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the content of a file, or the names in a folder, on the disk before going on."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

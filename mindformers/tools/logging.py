@@ -15,6 +15,19 @@ class _Terminal(logging.StreamHandler):
     """The one handler of the terminal, told from those that a test runner adds."""
 
 
+class _File(logging.FileHandler):
+    """A log that ends, with one line, where there is no room left for it: the work is not disturbed."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called by `logging` while a failed write is handled."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        logging.getLogger(_ROOT).removeHandler(self)
+        sys.stderr.write(f"WARNING log file '{self.baseFilename}' ends here: {error.strerror}\n")
+
+
 def get_logger(name: str) -> logging.Logger:
     """The logger of a module; pass `__name__`."""
     root = logging.getLogger(_ROOT)
@@ -39,7 +52,7 @@ def log_to_files(output_dir: str | Path, rank: int = 0) -> None:
     folder = Path(os.environ.get("LOG_MF_PATH") or Path(output_dir) / "log") / f"rank_{rank}"
     folder.mkdir(parents=True, exist_ok=True)
     for file, level in (("info.log", logging.INFO), ("error.log", logging.ERROR)):
-        handler = logging.FileHandler(folder / file, encoding="utf-8")
+        handler = _File(folder / file, encoding="utf-8")
         handler.setLevel(level)
         handler.setFormatter(logging.Formatter(_FORMAT))
         root.addHandler(handler)

@@ -1,130 +1,96 @@
-"""Weights to files and back. Files are written beside their name and renamed; nothing is loaded that does not fit."""
+"""Weights and training state to files and back; nothing is loaded that is damaged or does not fit."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from mindformers.core.optimizer import STATE_PREFIXES
+from mindformers.models.checkpoint_file import open_checkpoint, stored_of, values_of
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import existing_file, replaced_file
 from mindformers.tools.logging import get_logger
+from mindformers.tools.number_types import BFLOAT16, to_float32
+from mindformers.tools.weight_files import Outgoing, SafetensorsFile, Stored, write_safetensors
+from mindformers.trainer.checkpoint_files import (
+    ANEW,
+    OWN_TEXTS,
+    CheckpointName,
+    clear_leftovers,
+    find_checkpoint,
+    set_state_aside,
+    settle_state,
+    state_of,
+    state_path,
+    texts_for,
+)
 
 logger = get_logger(__name__)
-STATE_SUFFIX = ".state.safetensors"
-_NAME = re.compile(r"^(?P<prefix>.+)_rank_(?P<rank>\d+)-(?P<epoch>\d+)_(?P<step>\d+)\.(?:safetensors|ckpt)$")
 _TRAINING_ENTRIES = re.compile(
     r"^(?:adam_[mv]\.|moment[12]\.|accu_grads)|^(?:global_step|learning_rate|epoch_num|step_num|loss_scale|scale_sense|"
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|random_op|dataset_position|__.*__)"
 )
 _MOST_NAMES = 5
 ROUTER_PART = ".feed_forward.router."
-_ANEW = "pass --resume_training False to start anew from these weights"
 
 
-@dataclass(frozen=True)
-class CheckpointName:
-    """`{prefix}_rank_{r}-{epoch}_{step}`: epoch from 1, step within the epoch from 1."""
-
-    prefix: str
-    epoch: int
-    step: int
-    rank: int = 0
-
-    def file(self, suffix: str = ".safetensors") -> str:
-        """The file's name."""
-        return f"{self.prefix}_rank_{self.rank}-{self.epoch}_{self.step}{suffix}"
-
-
-def save_weights(parameters: Iterable[Parameter], path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Write parameters under their names as safetensors, whole or not at all.
+def save_weights(parameters: Iterable[Parameter], path: str | Path, metadata: Mapping[str, str] | None = None) -> str:
+    """Write parameters under their names as safetensors, sealed, one after the other: no copy of all is made.
 
     Args:
         parameters: what to save.
-        path: the file; it appears only when it is complete.
+        path: the file; it appears only when it is complete and on the disk.
         metadata: texts to keep in the file's head.
+
+    Returns:
+        The file's seal.
     """
-    arrays = {p.name: np.ascontiguousarray(p.asnumpy()) for p in parameters}
-    with replaced_file(path) as beside:
-        save_file(arrays, beside, metadata={"format": "mindspore", **(metadata or {})})
+    tensors = [Outgoing(p.name, stored_of(p), lambda p=p: [values_of(p)]) for p in parameters]
+    return write_safetensors(path, tensors, {"format": "mindspore", **(metadata or {})})
 
 
-def find_checkpoint(path: str | Path) -> Path:
-    """The file that a user's path means: the file itself, or a folder's newest checkpoint.
+def save_checkpoint(
+    folder: Path,
+    name: CheckpointName,
+    weights: Iterable[Parameter],
+    state: Iterable[Parameter],
+    progress: Mapping[str, str],
+    metadata: Mapping[str, str] | None = None,
+    parts: Sequence[Path] = (),
+) -> Path:
+    """Write a checkpoint: first the training state, then the weights, which make it complete.
 
-    Raises:
-        InputError: nothing there, or a format that is not read.
+    Args:
+        folder, name: where, and under which name.
+        weights: what a model needs to answer.
+        state: what only training needs: the optimizer's.
+        progress: how far the run is, as texts.
+        metadata: texts for the head of the weights.
+        parts: files of other ranks in the same folder, already written, without which this checkpoint is not complete.
+
+    Returns:
+        The file of the weights.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _newest_in(path)
-    existing_file(path, "load_checkpoint")
-    if path.suffix not in (".safetensors", ".ckpt"):
-        raise InputError(
-            "load_checkpoint",
-            f"'{path}' has the suffix '{path.suffix}'",
-            "a .safetensors or MindSpore .ckpt file",
-            "pickled weights are not read, since loading them can run code",
-        )
+    path = folder / name.file()
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder, name)
+    set_state_aside(path)
+    try:
+        seals = {part.name: SafetensorsFile(part).seal for part in parts}
+        seals[state_path(path).name] = save_weights(state, state_path(path), progress)
+        save_weights(weights, path, {**(metadata or {}), **texts_for(folder, name.prefix, seals)})
+    finally:
+        settle_state(path)
     return path
-
-
-def _newest_in(folder: Path) -> Path:
-    inner = folder / "checkpoint"
-    for place in (folder, inner):
-        named = [(m, f) for f in sorted(place.glob("*")) if (m := _NAME.match(f.name)) and ".state." not in f.name]
-        if named:
-            return max(named, key=lambda found: (int(found[0]["epoch"]), int(found[0]["step"])))[1]
-        if (place / "model.safetensors").is_file():
-            return place / "model.safetensors"
-    raise InputError(
-        "load_checkpoint",
-        f"no checkpoint in '{folder}'",
-        "a file such as NAME_rank_0-1_100.safetensors",
-        "name the file itself",
-    )
-
-
-def name_of(path: Path) -> CheckpointName | None:
-    """What a checkpoint's file name says, or None for another name."""
-    match = _NAME.match(path.name)
-    if match is None:
-        return None
-    return CheckpointName(match["prefix"], int(match["epoch"]), int(match["step"]), int(match["rank"]))
 
 
 def kept_metadata(path: str | Path) -> dict[str, str]:
     """Texts in a checkpoint's head that later checkpoints of the same weights carry on, e.g. `neuron_order`."""
-    if Path(path).suffix != ".safetensors":
-        return {}
-    with safe_open(path, framework="np") as file:
-        return {name: text for name, text in (file.metadata() or {}).items() if name != "format"}
-
-
-def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """All entries of a .safetensors or .ckpt file.
-
-    Raises:
-        InputError: the file is damaged or of another kind.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="np") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return {name: p.asnumpy() for name, p in ms.load_checkpoint(str(path)).items()}
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            "load_checkpoint", f"'{path}' cannot be read ({reason})", "a whole checkpoint", "copy it again"
-        ) from error
+    texts = open_checkpoint(Path(path), "load_checkpoint").metadata if Path(path).suffix == ".safetensors" else {}
+    return {name: text for name, text in texts.items() if name not in OWN_TEXTS}
 
 
 def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) -> Path:
@@ -144,19 +110,25 @@ def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) 
         InputError: the list of what is missing, unexpected or of another shape; the network is unchanged.
     """
     path = find_checkpoint(path)
-    stored = {name: array for name, array in read_weights(path).items() if not _TRAINING_ENTRIES.match(name)}
+    source = open_checkpoint(path, "load_checkpoint")
+    stored = {name: entry for name, entry in source.tensors.items() if not _TRAINING_ENTRIES.match(name)}
     wanted = {p.name: p for p in net.get_parameters() if not (without_routers and ROUTER_PART in p.name)}
     unused = [name for name in stored if ROUTER_PART in name and name not in wanted]
     if unused:
         logger.info("%d entries of learned routers in %s are not used by this network", len(unused), path)
-    _check_fit(path, wanted, {name: array for name, array in stored.items() if name not in unused})
+    _check_fit(path, wanted, {name: entry for name, entry in stored.items() if name not in unused})
+    source.check()
     for name, parameter in wanted.items():
-        parameter.set_data(Tensor(stored[name], parameter.dtype))
+        _set(parameter, source.read(name))
     logger.info("loaded %d weights from %s", len(wanted), path)
     return path
 
 
-def _check_fit(path: Path, wanted: dict[str, Parameter], stored: dict[str, np.ndarray]) -> None:
+def _set(parameter: Parameter, values: np.ndarray) -> None:
+    parameter.set_data(Tensor(to_float32(values) if values.dtype == BFLOAT16 else values, parameter.dtype))
+
+
+def _check_fit(path: Path, wanted: dict[str, Parameter], stored: dict[str, Stored]) -> None:
     missing = [name for name in wanted if name not in stored]
     unexpected = [name for name in stored if name not in wanted]
     other = [
@@ -182,11 +154,6 @@ def _listed(names: list[str]) -> str:
     return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
 
 
-def save_state(optimizer_state: Iterable[Parameter], path: Path, progress: dict[str, str]) -> None:
-    """Write the optimizer's state and the run's progress beside a checkpoint."""
-    save_weights(optimizer_state, path, progress)
-
-
 def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[str, str]:
     """Read the state that belongs to a checkpoint into the optimizer.
 
@@ -194,41 +161,19 @@ def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[s
         The run's progress as it was saved.
 
     Raises:
-        InputError: there is no state beside the checkpoint, or it is damaged or does not fit.
+        InputError: there is no state beside the checkpoint, or it is damaged, of another save, or does not fit.
     """
-    path = checkpoint.with_name(checkpoint.name.removesuffix(".safetensors") + STATE_SUFFIX)
-    if not path.is_file():
+    file, state = state_of(checkpoint), list(optimizer_state)
+    if "progress" not in file.metadata:
+        raise InputError("resume_training", f"'{file.path}' says nothing of the run's progress", "a state file", ANEW)
+    if {name: stored.shape for name, stored in file.tensors.items()} != {p.name: tuple(p.shape) for p in state}:
         raise InputError(
             "resume_training",
-            f"'{path}' not found",
-            "the training state beside the checkpoint",
-            _ANEW,
-        )
-    state = list(optimizer_state)
-    try:
-        with safe_open(path, framework="np") as file:
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            progress = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError("resume_training", f"'{path}' cannot be read ({error})", "a whole file", _ANEW) from error
-    if "progress" not in progress:
-        raise InputError("resume_training", f"'{path}' says nothing of the run's progress", "a state file", _ANEW)
-    if {name: array.shape for name, array in stored.items()} != {p.name: tuple(p.shape) for p in state}:
-        raise InputError(
-            "resume_training",
-            f"'{path}' holds the state of other weights",
+            f"'{file.path}' holds the state of other weights",
             f"entries {' and '.join(STATE_PREFIXES)} of this network",
             "resume with the recipe of that run",
         )
+    file.check()
     for parameter in state:
-        parameter.set_data(Tensor(stored[parameter.name]))
-    return progress
-
-
-def prune(folder: Path, prefix: str, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints of a prefix, with their states."""
-    found = [(name_of(f), f) for f in folder.glob("*.safetensors") if STATE_SUFFIX not in f.name]
-    ours = sorted(((n.epoch, n.step, f) for n, f in found if n and n.prefix == prefix), key=lambda item: item[:2])
-    for _, _, file in ours[: max(len(ours) - keep, 0)]:
-        file.with_name(file.name.removesuffix(".safetensors") + STATE_SUFFIX).unlink(missing_ok=True)
-        file.unlink()
+        _set(parameter, file.read(parameter.name))
+    return dict(file.metadata)

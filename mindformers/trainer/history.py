@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mindformers.tools.files import replaced_file
+from mindformers.tools.files import naming, replaced_file
 from mindformers.tools.logging import get_logger
 from mindformers.tools.progress import duration
 
@@ -67,7 +67,7 @@ class History:
 
     def add(self, report: StepReport) -> None:
         """Show and keep one report."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(report.row()) + "\n")
         left = (self.epochs * self.steps_per_epoch - report.step) * report.seconds_per_step
         logger.info(
@@ -93,10 +93,22 @@ class History:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a `train_log.jsonl`; none where there is no file."""
+    """The rows of a `train_log.jsonl`; none where there is no file.
+
+    A line that a killed run could not finish is left out: its step is done again.
+    """
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [row for line in lines if (row := _row_of(line)) is not None]
+
+
+def _row_of(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and "step" in row else None
 
 
 def draw_loss(rows: list[dict[str, Any]], path: Path) -> Path:

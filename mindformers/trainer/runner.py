@@ -12,7 +12,7 @@ from mindformers.config import Recipe, dump
 from mindformers.dataset.prompts import read_prompts
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import write_json
+from mindformers.tools.files import replaced_file, write_json
 from mindformers.tools.logging import get_logger
 from mindformers.trainer.answers import AnswerFile
 from mindformers.trainer.build import (
@@ -35,13 +35,14 @@ logger = get_logger(__name__)
 def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     """Train or fine-tune. Returns the last checkpoint's file."""
     begin(recipe)
+    _choose_checkpoint(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = training_data(recipe, config)
     held_out = evaluation_data(recipe, config) if recipe.do_eval else None
     net = _network(recipe, config)
-    training = Training(recipe, net, data, _metadata(recipe))
+    training = Training(recipe, net, data, kept_metadata(recipe.load_checkpoint) if recipe.load_checkpoint else {})
     if recipe.resume_training:
-        training.resume(find_checkpoint(required_checkpoint(recipe)))
+        training.resume(Path(recipe.load_checkpoint))
     _save_recipe(recipe, training.folder)
     logger.info(
         "training %.1fM weights on %d records: %d epochs of %d steps",
@@ -95,7 +96,7 @@ def answering(
     _predict_batch_size(recipe, config, flags)
     if before is not None:
         before(tokenizer)
-    find_checkpoint(recipe.load_checkpoint)
+    _choose_checkpoint(recipe)
     begin(recipe)
     return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
 
@@ -128,8 +129,12 @@ def _predict_batch_size(recipe: Recipe, config: Any, flags: argparse.Namespace) 
     return flags.predict_batch_size
 
 
-def _metadata(recipe: Recipe) -> dict[str, str]:
-    return kept_metadata(find_checkpoint(recipe.load_checkpoint)) if recipe.load_checkpoint else {}
+def _choose_checkpoint(recipe: Recipe) -> None:
+    """A folder as `load_checkpoint` becomes the checkpoint in it that will be loaded, so that it is looked for once."""
+    if recipe.resume_training:
+        required_checkpoint(recipe)
+    if recipe.load_checkpoint:
+        recipe.load_checkpoint = str(find_checkpoint(recipe.load_checkpoint, bool(recipe.resume_training)))
 
 
 def _network(recipe: Recipe, config: Any) -> Any:
@@ -155,7 +160,8 @@ def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:
     vocab_file = find_vocab_file(recipe)
     target = checkpoint_folder / "tokenizer.model"
     if vocab_file and not target.is_file():
-        shutil.copyfile(vocab_file, target)
+        with replaced_file(target) as beside:
+            shutil.copyfile(vocab_file, beside)
 
 
 def _report_evaluation(recipe: Recipe, measures: dict[str, Any]) -> dict[str, Any]:

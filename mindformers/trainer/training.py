@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -20,8 +21,10 @@ from mindformers.core.schedule import Schedule
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import get_logger
-from mindformers.trainer.checkpoint import STATE_SUFFIX, CheckpointName, load_state, prune, save_state, save_weights
+from mindformers.trainer.checkpoint import load_state, save_checkpoint
+from mindformers.trainer.checkpoint_files import CheckpointName, prune
 from mindformers.trainer.history import History, StepReport
+from mindformers.trainer.random_state import random_state, set_random_state
 from mindformers.trainer.step import TrainStep
 
 logger = get_logger(__name__)
@@ -29,18 +32,22 @@ logger = get_logger(__name__)
 
 @dataclass
 class Progress:
-    """How far a run is: steps done, and the loss scale. Saved with every checkpoint.
+    """How far a run is, with what the rest of it depends on besides weights and optimizer. Saved with every checkpoint.
 
     Args:
         step: steps done.
         batch_size, num_rows: of the data, to refuse a resumed run over other data.
         scale: the loss scale's value and calm steps.
+        losses: of the steps since the last report, nats per token.
+        random: the states of all random generators.
     """
 
     step: int
     batch_size: int
     num_rows: int
     scale: tuple[float, int]
+    losses: list[float] = field(default_factory=list)
+    random: dict[str, Any] = field(default_factory=dict)
 
 
 class Training:
@@ -70,6 +77,7 @@ class Training:
         self.saver = recipe.callback(CheckpointMonitor) or CheckpointMonitor("CheckpointMonitor", prefix="scimind")
         self.folder = Path(self.saver.directory or Path(recipe.output_dir) / "checkpoint")
         self.done = 0
+        self.losses: list[float] = []  # of the steps since the last report
 
     def resume(self, checkpoint: Path) -> None:
         """Go on where a checkpoint was saved. Raises InputError where its state is missing or of other data."""
@@ -83,6 +91,8 @@ class Training:
                 "resume with the recipe of that run",
             )
         self.done, (self.scale.value, self.scale.calm_steps) = saved.step, saved.scale
+        self.losses = saved.losses
+        set_random_state(saved.random)
         logger.info("resumed after step %d from %s", self.done, checkpoint)
 
     def state(self) -> list[ms.Parameter]:
@@ -91,7 +101,8 @@ class Training:
 
     def progress(self) -> Progress:
         """How far the run is."""
-        return Progress(self.done, self.data.batch_size, self.data.num_rows, (self.scale.value, self.scale.calm_steps))
+        scale = (self.scale.value, self.scale.calm_steps)
+        return Progress(self.done, self.data.batch_size, self.data.num_rows, scale, self.losses, random_state())
 
     def run(self) -> Path:
         """Train to the end. Returns the last checkpoint's file."""
@@ -128,9 +139,7 @@ class Training:
         epoch, step = (self.done - 1) // self.steps_per_epoch, (self.done - 1) % self.steps_per_epoch
         name = CheckpointName(self.saver.prefix, epoch + 1, step + 1)
         progress = {"progress": json.dumps(asdict(self.progress()))}
-        save_state(self.state(), self.folder / name.file(STATE_SUFFIX), progress)
-        path = self.folder / name.file()
-        save_weights(self.net.get_parameters(), path, self.metadata)
+        path = save_checkpoint(self.folder, name, self.net.get_parameters(), self.state(), progress, self.metadata)
         prune(self.folder, self.saver.prefix, self.saver.keep_checkpoint_max)
         logger.info("saved %s", path)
         return path
@@ -146,20 +155,20 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new window."""
-        self.losses: list[float] = []
-        self.tokens, self.since = 0, time.perf_counter()
+        """Begin to measure anew."""
+        self.steps, self.tokens, self.since = 0, 0, time.perf_counter()
 
     def add(self, loss: float, norm: float, lr: float, scale: float, overflowed: bool, tokens: int) -> None:
         """Take one step in, and report when the window is full or the run at its end."""
-        self.losses.append(loss)
-        self.tokens += tokens
         training = self.training
+        training.losses.append(loss)
+        self.steps += 1
+        self.tokens += tokens
         total = training.epochs * training.steps_per_epoch
         if training.done % self.every and training.done != total:
             return
         seconds = max(time.perf_counter() - self.since, 1e-9)
-        finite = [value for value in self.losses if math.isfinite(value)]
+        finite = [value for value in training.losses if math.isfinite(value)]
         epoch, step = divmod(training.done - 1, training.steps_per_epoch)
         self.history.add(
             StepReport(
@@ -171,10 +180,11 @@ class Meter:
                 norm,
                 self.tokens / seconds,
                 scale,
-                seconds / len(self.losses),
+                seconds / self.steps,
                 overflowed,
             )
         )
+        training.losses = []
         self.reset()
 
 

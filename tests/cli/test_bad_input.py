@@ -139,7 +139,7 @@ def test_a_checkpoint_that_was_cut(refused: Callable[..., str], trained: Workpla
     (path,) = (trained.output / "checkpoint").glob("*_1.safetensors")
     (workplace.folder / "cut.safetensors").write_bytes(path.read_bytes()[:5000])
     line = refused("--run_mode", "eval", "--load_checkpoint", "cut.safetensors")
-    assert "load_checkpoint: 'cut.safetensors' cannot be read" in line
+    assert "load_checkpoint: 'cut.safetensors' is damaged" in line
 
 
 def test_a_run_that_cannot_be_resumed(refused: Callable[..., str], trained: Workplace, workplace: Workplace) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mindformers.tools.logging import get_logger, log_to_files
+from tests.full_disk import files_up_to
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,17 @@ def test_folder_from_the_environment(monkeypatch, tmp_path: Path) -> None:
     log_to_files(tmp_path / "output")
     assert (tmp_path / "elsewhere/rank_0/info.log").is_file()
     assert not (tmp_path / "output").exists()
+
+
+def test_a_full_disk_ends_the_log_with_one_line_and_disturbs_nothing(fresh_root, tmp_path: Path, capsys) -> None:
+    logger = get_logger("mindformers.a")
+    log_to_files(tmp_path)
+    with files_up_to(100):
+        for number in range(5):
+            logger.info("line %d", number)
+    path = tmp_path / "log/rank_0/info.log"
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if not line.startswith("INFO line")] == [
+        f"WARNING log file '{path}' ends here: File too large"
+    ]
+    assert len(lines) == 6 and "line 0" in path.read_text()

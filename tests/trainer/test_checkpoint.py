@@ -13,16 +13,16 @@ from safetensors.numpy import load_file, save_file
 from mindformers.core.optimizer import AdamW
 from mindformers.modules.linear import Linear
 from mindformers.tools.errors import InputError
-from mindformers.trainer.checkpoint import (
+from mindformers.tools.number_types import BFLOAT16
+from mindformers.tools.weight_files import SafetensorsFile
+from mindformers.trainer.checkpoint import kept_metadata, load_state, load_weights, save_checkpoint, save_weights
+from mindformers.trainer.checkpoint_files import (
     STATE_SUFFIX,
     CheckpointName,
+    checkpoints_in,
     find_checkpoint,
-    load_state,
-    load_weights,
     name_of,
     prune,
-    save_state,
-    save_weights,
 )
 
 
@@ -87,17 +87,24 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
     assert "x5" not in line
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".ckpt"])
-def test_a_damaged_file_is_refused(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(("suffix", "fault"), [(".safetensors", "is damaged: "), (".ckpt", "cannot be read (")])
+def test_a_damaged_file_is_refused(tmp_path: Path, suffix: str, fault: str) -> None:
     path = tmp_path / f"w{suffix}"
     path.write_bytes(b"this is no checkpoint at all" * 3)
-    assert f"load_checkpoint: '{path}' cannot be read (" in refusal(net(), path)
+    assert f"load_checkpoint: '{path}' {fault}" in refusal(net(), path)
 
 
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "w.safetensors")
+    size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:-20])
-    assert "cannot be read" in refusal(net(), path)
+    assert f"is damaged: {size - 20} bytes long, {size} by its head" in refusal(net(), path)
+
+
+def test_a_changed_weight_is_named(tmp_path: Path) -> None:
+    path = saved(tmp_path / "w.safetensors")
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00")
+    assert "is damaged: b.weight is not what was written" in refusal(net(), path)
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.bin", "w.pkl", "w"])
@@ -133,6 +140,27 @@ def test_half_precision_weights_become_the_networks_type(tmp_path: Path) -> None
     assert np.array_equal(other.b.weight.asnumpy(), net().b.weight.asnumpy())
 
 
+def test_bfloat16_weights_go_to_a_file_and_back(tmp_path: Path) -> None:
+    values = np.array([1.0, -2.5, 3.0e38], np.float32)
+    path = tmp_path / "w.safetensors"
+    save_weights([Parameter(Tensor(values, ms.bfloat16), name="x")], path)
+    assert SafetensorsFile(path).tensors["x"].dtype == BFLOAT16
+    one = nn.Cell()
+    one.x = Parameter(Tensor(np.zeros(3, np.float32)), name="x")
+    load_weights(one, path)
+    assert np.allclose(one.x.asnumpy(), values, rtol=2**-8)
+    one.x = Parameter(Tensor(np.zeros(3, np.float32), ms.bfloat16), name="x")
+    load_weights(one, path)
+    assert one.x.dtype == ms.bfloat16 and one.x.float().asnumpy()[:2].tolist() == [1.0, -2.5]
+
+
+def test_texts_of_the_head_are_carried_on_but_not_those_of_one_save(tmp_path: Path) -> None:
+    one = net()
+    texts = {"neuron_order": "[0]"}
+    path = save_checkpoint(tmp_path, CheckpointName("m", 1, 1), one.get_parameters(), [], {}, texts)
+    assert kept_metadata(path) == texts
+
+
 def test_names_are_written_and_read() -> None:
     name = CheckpointName("sci_mind", 2, 40, rank=3)
     assert name.file() == "sci_mind_rank_3-2_40.safetensors"
@@ -141,9 +169,10 @@ def test_names_are_written_and_read() -> None:
 
 
 def touched(folder: Path, *names: str) -> None:
+    """Small checkpoints as other programs write them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        (folder / name).write_bytes(b"x")
+        save_file({"x": np.zeros(1, np.float32)}, folder / name)
 
 
 def test_a_folder_means_its_newest_checkpoint(tmp_path: Path) -> None:
@@ -152,8 +181,18 @@ def test_a_folder_means_its_newest_checkpoint(tmp_path: Path) -> None:
     assert find_checkpoint(tmp_path).name == "m_rank_0-2_10.safetensors"
 
 
+def test_the_newest_is_the_one_saved_last_also_when_a_run_begins_anew(tmp_path: Path) -> None:
+    one = net()
+    for step in (8, 9, 1, 2):
+        save_checkpoint(tmp_path, CheckpointName("m", 1, step), one.get_parameters(), state_of(one, 0.0), {})
+        assert find_checkpoint(tmp_path, for_training=True).name == f"m_rank_0-1_{step}.safetensors"
+        prune(tmp_path, "m", keep=3)
+    assert [name_of(file).step for file in checkpoints_in(tmp_path)] == [2, 1, 9]
+
+
 def test_a_runs_folder_means_the_checkpoints_in_it(tmp_path: Path) -> None:
-    touched(tmp_path / "checkpoint", "m_rank_0-1_2.ckpt")
+    (tmp_path / "checkpoint").mkdir()
+    ms.save_checkpoint([{"name": "x", "data": Tensor([1.0])}], str(tmp_path / "checkpoint" / "m_rank_0-1_2.ckpt"))
     assert find_checkpoint(tmp_path) == tmp_path / "checkpoint" / "m_rank_0-1_2.ckpt"
 
 
@@ -184,31 +223,32 @@ def state_of(one: nn.Cell, value: float) -> list[Parameter]:
 
 
 def test_the_state_comes_back_with_the_progress(tmp_path: Path) -> None:
-    save_state(state_of(net(), 3.0), tmp_path / f"w{STATE_SUFFIX}", {"progress": "12"})
+    saved(tmp_path / "w.safetensors")
+    save_weights(state_of(net(), 3.0), tmp_path / f"w{STATE_SUFFIX}", {"progress": "12"})
     state = state_of(net(), 0.0)
     assert load_state(state, tmp_path / "w.safetensors")["progress"] == "12"
     assert all((p.asnumpy() == 3.0).all() for p in state)
 
 
 def test_a_state_that_is_missing_or_of_other_weights_is_refused(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "w.safetensors"
+    checkpoint = saved(tmp_path / "w.safetensors")
     with pytest.raises(InputError, match=r"resume_training: .*w\.state\.safetensors' not found"):
         load_state(state_of(net(), 0.0), checkpoint)
-    save_state(state_of(net(a=1), 3.0), tmp_path / f"w{STATE_SUFFIX}", {"progress": "12"})
+    save_weights(state_of(net(a=1), 3.0), tmp_path / f"w{STATE_SUFFIX}", {"progress": "12"})
     with pytest.raises(InputError, match="holds the state of other weights"):
         load_state(state_of(net(), 0.0), checkpoint)
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / f"w{STATE_SUFFIX}").write_bytes(b"this is no state at all")
-    with pytest.raises(InputError, match=r"resume_training: .* cannot be read"):
-        load_state(state_of(net(), 0.0), tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"resume_training: .* is damaged"):
+        load_state(state_of(net(), 0.0), saved(tmp_path / "w.safetensors"))
 
 
 def test_a_state_without_progress_is_refused(tmp_path: Path) -> None:
     save_weights(state_of(net(), 3.0), tmp_path / f"w{STATE_SUFFIX}")
     with pytest.raises(InputError, match=r"resume_training: .* says nothing of the run's progress"):
-        load_state(state_of(net(), 0.0), tmp_path / "w.safetensors")
+        load_state(state_of(net(), 0.0), saved(tmp_path / "w.safetensors"))
 
 
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
+from safetensors.numpy import load_file
 
 from mindformers.config import load_recipe
 from mindformers.config.flags import FLAGS
@@ -22,7 +23,7 @@ from mindformers.models.llama.rewriting import recorded_order
 from mindformers.tools.errors import InputError
 from mindformers.trainer import runner
 from mindformers.trainer.build import build_model_config, build_network
-from mindformers.trainer.checkpoint import kept_metadata, load_weights, read_weights
+from mindformers.trainer.checkpoint import kept_metadata, load_weights
 from mindformers.trainer.expert_probe import ExpertUse
 from mindformers.trainer.expert_report import expert_report
 from mindformers.trainer.expert_split import split_experts
@@ -87,7 +88,7 @@ def test_splitting_keeps_the_function_and_records_where_neurons_came_from(
     assert (np.stack([np.bincount(row, minlength=8) for row in labels]) == NEURONS // 8).all()
     checkpoint = output.with_suffix(".safetensors")
     order = recorded_order("", kept_metadata(checkpoint), (LAYERS, NEURONS))
-    before, after = read_weights(trained.checkpoint), read_weights(checkpoint)
+    before, after = load_file(trained.checkpoint), load_file(checkpoint)
     name = "model.layers.1.feed_forward.w1.weight"
     assert np.array_equal(after[name], before[name][order[1]])
     assert np.array_equal(labels[1][order[1]], np.repeat(np.arange(8), NEURONS // 8))
@@ -104,7 +105,7 @@ def test_splitting_a_split_network_names_the_original_neurons(trained: Trained) 
     checkpoint = second.with_suffix(".safetensors")
     order = recorded_order("", kept_metadata(checkpoint), (LAYERS, NEURONS))
     name = "model.layers.0.feed_forward.w3.weight"
-    assert np.array_equal(read_weights(checkpoint)[name], read_weights(trained.checkpoint)[name][order[0]])
+    assert np.array_equal(load_file(checkpoint)[name], load_file(trained.checkpoint)[name][order[0]])
     assert np.array_equal(labels[0][order[0]], np.repeat(np.arange(8), NEURONS // 8))
 
 
@@ -127,7 +128,7 @@ def test_tuned_routers_find_the_choices_and_change_nothing_else(trained: Trained
     random, tuned = report["random"]["agreement"], report["tuned"]["agreement"]
     assert tuned["total"] > 0.8 > 0.6 > random["total"]
     assert json.loads(output.with_suffix(".report.json").read_text()) == report
-    before, after = read_weights(trained.checkpoint), read_weights(output)
+    before, after = load_file(trained.checkpoint), load_file(output)
     assert set(after) - set(before) == {
         f"model.layers.{layer}.feed_forward.router.{part}" for layer in range(LAYERS) for part in ("weight", "bias")
     }

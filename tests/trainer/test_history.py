@@ -90,3 +90,9 @@ def test_a_step_without_a_finite_loss_is_drawn_as_a_gap(tmp_path: Path) -> None:
     for step, loss in ((1, 3.0), (2, float("nan")), (3, 2.0)):
         one.add(report(step, loss, overflowed=loss != loss))
     assert one.draw().stat().st_size > 10_000
+
+
+def test_a_line_that_a_killed_run_could_not_finish_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"step": 1, "loss": 2.0}\n\0\0\0\n7\n{"step": 2, "lo')
+    assert read_rows(path) == [{"step": 1, "loss": 2.0}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,13 @@ from tests.trainer.small_run import (
     small_recipe,
     write_data,
 )
+from tests.trials import trials
 
 STEPS_PER_EPOCH = NUM_ROWS // BATCH_SIZE
 STEPS = EPOCHS * STEPS_PER_EPOCH
-INTERRUPTED_AFTER = 7  # one step behind the checkpoint of step 6
+REPORTED_EVERY = 2
+# two steps behind the checkpoint of step 3, whose loss was not yet reported; and others
+INTERRUPTED_AFTER = (5, 7, 4, 6, 3)[: trials("STOPS", 1)]
 
 
 class Interrupted(Exception):
@@ -67,25 +71,27 @@ def whole(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Run:
     return Run(folder / "output", checkpoint)
 
 
-@pytest.fixture(scope="module")
-def resumed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Run:
-    """The same run, ended after step 7 and resumed from the checkpoint of step 6."""
-    folder = tmp_path_factory.mktemp("resumed")
+@pytest.fixture(scope="module", params=INTERRUPTED_AFTER)
+def resumed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data: Path) -> Run:
+    """The same run, ended after some step and resumed from its last checkpoint; it reports every other step."""
+    folder, reports = tmp_path_factory.mktemp("resumed"), {"callbacks__0__per_print_times": REPORTED_EVERY}
     take = Training.take_step
 
     def take_until_the_end(self: Training, *given: object) -> None:
         take(self, *given)
-        if self.done == INTERRUPTED_AFTER:
+        if self.done == request.param:
             raise Interrupted
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "take_step", take_until_the_end)
         with pytest.raises(Interrupted):
-            runner.train(recipe_in(folder, data))
+            runner.train(recipe_in(folder, data, **reports))
     output = folder / "output"
-    assert [row["step"] for row in log_rows(output)] == list(range(1, INTERRUPTED_AFTER + 1))
+    assert [row["step"] for row in log_rows(output)] == list(range(REPORTED_EVERY, request.param + 1, REPORTED_EVERY))
+    with (output / "train_log.jsonl").open("a") as log:
+        log.write('{"step": 99, "lo')  # a line that was cut off
     settings = {"load_checkpoint": str(output), "resume_training": True}
-    return Run(output, runner.train(recipe_in(folder, data, **settings)))
+    return Run(output, runner.train(recipe_in(folder, data, **reports, **settings)))
 
 
 def test_every_step_is_in_the_log(whole: Run) -> None:
@@ -139,7 +145,10 @@ def test_a_resumed_run_has_the_same_weights_and_state(whole: Run, resumed: Run) 
 
 
 def test_a_resumed_run_has_the_same_log(whole: Run, resumed: Run) -> None:
-    assert log_rows(resumed.output) == log_rows(whole.output)
+    rows = log_rows(whole.output)
+    losses = [(before["loss"] + row["loss"]) / 2 for before, row in itertools.pairwise(rows)]
+    wanted = [{**row, "loss": loss} for row, loss in zip(rows[1:], losses, strict=True)][::REPORTED_EVERY]
+    assert log_rows(resumed.output) == wanted
 
 
 def test_every_weight_was_trained(whole: Run) -> None:
