@@ -3,6 +3,7 @@
 
 use_environment() { # use_environment REQUIREMENTS_FILE
     local requirements=$1
+    unset PYTHONDONTWRITEBYTECODE # packages are installed without bytecode: it must be kept when they are first imported
     if [ -z "${VIRTUAL_ENV:-}" ]; then
         [ -x .venv/bin/python ] || make_environment
         # shellcheck disable=SC1091
