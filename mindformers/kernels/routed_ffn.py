@@ -52,10 +52,18 @@ class RoutedSwiGLU(nn.Cell):
         if routing not in (ACTIVATION, LEARNED):
             raise ValueError(f"routing: got '{routing}', expected '{ACTIVATION}' or '{LEARNED}'")
         self.is_learned = routing == LEARNED
+        self.library, self.num_experts = library, num_experts
         # Its length tells the library how many experts there are.
         self.marker = Tensor(np.zeros(num_experts, np.int32))
+        self.forward, self.forward_keep = self._operators(has_weight_gradients=True)
+
+    def freeze_weights(self) -> None:
+        """From now on the backward pass leaves out w1, w3 and w2, a third of its work; their gradients are zero."""
+        self.forward, self.forward_keep = self._operators(has_weight_gradients=False)
+
+    def _operators(self, has_weight_gradients: bool) -> tuple[ops.Custom, ops.Custom]:
         make = _learned_operators if self.is_learned else _activation_operators
-        self.forward, self.forward_keep = make(library, num_experts)
+        return make(self.library, self.num_experts, _gradients(self.library, has_weight_gradients))
 
     def construct(self, x: Tensor, choice: Tensor, w1: Tensor, w3: Tensor, w2: Tensor) -> Tensor:
         if x.shape[0] == 0:
@@ -69,7 +77,7 @@ class RoutedSwiGLU(nn.Cell):
         return self.forward(x, choice, self.marker, w1, w3, w2)[0]
 
 
-def _learned_operators(library: Path, num_experts: int) -> tuple[ops.Custom, ops.Custom]:
+def _learned_operators(library: Path, num_experts: int, gradients: Callable) -> tuple[ops.Custom, ops.Custom]:
     def check(x: Shape, mask: Shape, w1: Shape, w3: Shape, w2: Shape) -> None:
         _check_layer(x, w1, w3, w2, num_experts)
         _check("mask", mask, (x[0], num_experts))
@@ -82,7 +90,6 @@ def _learned_operators(library: Path, num_experts: int) -> tuple[ops.Custom, ops
         check(x, mask, w1, w3, w2)
         return x, (2, x[0], w1[0])
 
-    gradients = _gradients(library)
     types = (ms.float32,) * 5
 
     def bprop_keep(x, mask, w1, w3, w2, out, dout):
@@ -97,7 +104,7 @@ def _learned_operators(library: Path, num_experts: int) -> tuple[ops.Custom, ops
     return _operator(library, "scimind_ffn_selected", shape, types, 1, bprop), keep
 
 
-def _activation_operators(library: Path, num_experts: int) -> tuple[ops.Custom, ops.Custom]:
+def _activation_operators(library: Path, num_experts: int, gradients: Callable) -> tuple[ops.Custom, ops.Custom]:
     def check(x: Shape, k: Shape, w1: Shape, w3: Shape, w2: Shape) -> None:
         _check_layer(x, w1, w3, w2, num_experts)
         _check("k", k, (x[0],))
@@ -110,7 +117,6 @@ def _activation_operators(library: Path, num_experts: int) -> tuple[ops.Custom, 
         check(x, k, w1, w3, w2)
         return x, (x[0], num_experts), (2, x[0], w1[0])
 
-    gradients = _gradients(library)
     types = (ms.float32, ms.int32, ms.int32, ms.float32, ms.float32, ms.float32)
 
     def bprop_keep(x, k, marker, w1, w3, w2, out, dout):
@@ -127,14 +133,28 @@ def _activation_operators(library: Path, num_experts: int) -> tuple[ops.Custom, 
     return _operator(library, "scimind_ffn_by_activation", shape, types, 2, bprop), keep
 
 
-def _gradients(library: Path) -> ops.Custom:
+def _gradients(library: Path, has_weight_gradients: bool) -> Callable:
+    """From what the forward pass had and kept, and dy, to the gradients of x, mask, w1, w3 and w2."""
+
     def shapes(x: Shape, mask: Shape, w1: Shape, w3: Shape, w2: Shape, keep: Shape, dy: Shape) -> tuple[Shape, ...]:
         _check_layer(x, w1, w3, w2, mask[-1])
         _check("keep", keep, (2, x[0], w1[0]))
         _check("dy", dy, tuple(x))
         return x, mask, w1, w3, w2
 
-    return _operator(library, "scimind_ffn_gradients", shapes, (ms.float32,) * 7, 5)
+    def input_shapes(*given: Shape) -> tuple[Shape, ...]:
+        return shapes(*given)[:2]
+
+    types = (ms.float32,) * 7
+    if has_weight_gradients:
+        return _operator(library, "scimind_ffn_gradients", shapes, types, 5)
+    of_inputs = _operator(library, "scimind_ffn_input_gradients", input_shapes, types, 2)
+
+    def without_weights(x, mask, w1, w3, w2, keep, dy):
+        dx, dmask = of_inputs(x, mask, w1, w3, w2, keep, dy)
+        return dx, dmask, ops.zeros_like(w1), ops.zeros_like(w3), ops.zeros_like(w2)
+
+    return without_weights
 
 
 def _operator(

@@ -14,6 +14,7 @@ int scimind_ffn_selected_keep(int, void**, int*, int64_t**, const char**, void*,
 int scimind_ffn_by_activation(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_ffn_by_activation_keep(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_ffn_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_ffn_input_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 }
 
 namespace {
@@ -77,6 +78,7 @@ void try_layer(int64_t t, int64_t d, int64_t per, int64_t e) {
   expect(call(scimind_ffn_selected_keep, {&x, &mask, &w1, &w3, &w2, &y, &keep}) == 0, name);
   expect(call(scimind_ffn_gradients,
               {&x, &mask, &w1, &w3, &w2, &keep, &dy, &dx, &dmask, &dw1, &dw3, &dw2}) == 0, name);
+  expect(call(scimind_ffn_input_gradients, {&x, &mask, &w1, &w3, &w2, &keep, &dy, &dx, &dmask}) == 0, name);
   expect(call(scimind_ffn_by_activation, {&x, &k, &marker, &w1, &w3, &w2, &y, &chosen}) == 0, name);
   expect(call(scimind_ffn_by_activation_keep, {&x, &k, &marker, &w1, &w3, &w2, &y, &chosen, &keep}) == 0, name);
   expect(call(scimind_ffn_gradients,

@@ -168,6 +168,21 @@ def test_the_masks_gradient_is_each_selected_experts_contribution() -> None:
     np.testing.assert_allclose(gradient(native(4, LEARNED)), gradient(twin(4, LEARNED)) * selected, atol=1e-4)
 
 
+@pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("is_training", [False, True])
+@pytest.mark.parametrize("routing", ROUTINGS)
+def test_frozen_weights_leave_the_inputs_gradient_as_it_is(routing: str, is_training: bool) -> None:
+    case = make_case(40, 32, 20, 4)
+    layer = native(4, routing, is_training)
+    expected = run(layer, case, routing)
+    layer = native(4, routing, is_training)
+    layer.freeze_weights()
+    got = run(layer, case, routing)
+    for name in ("y", "dx"):
+        np.testing.assert_array_equal(got[name], expected[name], err_msg=name)
+    assert not any(got[name].any() for name in ("dw1", "dw3", "dw2"))
+
+
 @pytest.mark.parametrize("routing", ROUTINGS)
 @pytest.mark.parametrize("tokens", [1, 7, 300])
 def test_the_same_input_gives_the_same_bits(tokens: int, routing: str) -> None:

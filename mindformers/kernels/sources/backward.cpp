@@ -94,6 +94,7 @@ void backward(const Layer& layer, const Plan& plan, const float* keep, const flo
   const int64_t expert_offset = layer.per() * d;
   const Term terms[] = {{dgate, layer.w1, expert_offset, false, d}, {dup, layer.w3, expert_offset, false, d}};
   sum_over_experts(layer, plan, terms, 2, to.x);
+  if (to.w1 == nullptr) return;
 
   const int64_t width = column_block(d), parts = (d + width - 1) / width;
 #pragma omp parallel

@@ -22,7 +22,7 @@ void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, fl
 
 // Gradients, [T, D], [T, E] and as the weights; `keep` as filled by the forward pass of the same plan. That of the
 // mask is a selected expert's contribution to the result times dy, as if the mask were a factor; it is zero for the
-// others.
+// others. Without places for the weights' gradients, which are null together, those are left out.
 struct Gradients {
   float *x, *mask, *w1, *w3, *w2;
 };

@@ -84,16 +84,20 @@ bool by_activation(const Arguments& a, bool has_keep) {
   return true;
 }
 
-// (x, mask [T, E], w1, w3, w2, keep [2, T, F], dy [T, D]) -> gradients in the shapes of x, mask, w1, w3, w2.
-bool gradients(const Arguments& a) {
+// (x, mask [T, E], w1, w3, w2, keep [2, T, F], dy [T, D]) -> gradients in the shapes of x, mask and, if asked for, w1,
+// w3, w2.
+bool gradients(const Arguments& a, bool has_weights) {
   scimind::Layer layer;
-  if (a.count != 12 || !read_layer(a, 2, 1, &layer)) return false;
+  if (a.count != (has_weights ? 12 : 9) || !read_layer(a, 2, 1, &layer)) return false;
   const int64_t t = layer.tokens, d = layer.width, f = layer.neurons, e = layer.experts;
   const bool is_right = a.is(1, kFloat, {t, e}) && a.is(5, kFloat, {2, t, f}) && a.is(6, kFloat, {t, d}) &&
-                        a.is(7, kFloat, {t, d}) && a.is(8, kFloat, {t, e}) && a.is(9, kFloat, {f, d}) &&
-                        a.is(10, kFloat, {f, d}) && a.is(11, kFloat, {d, f});
+                        a.is(7, kFloat, {t, d}) && a.is(8, kFloat, {t, e});
   if (!is_right) return false;
-  const scimind::Gradients to{a.at<float>(7), a.at<float>(8), a.at<float>(9), a.at<float>(10), a.at<float>(11)};
+  scimind::Gradients to{a.at<float>(7), a.at<float>(8), nullptr, nullptr, nullptr};
+  if (has_weights) {
+    if (!a.is(9, kFloat, {f, d}) || !a.is(10, kFloat, {f, d}) || !a.is(11, kFloat, {d, f})) return false;
+    to.w1 = a.at<float>(9), to.w3 = a.at<float>(10), to.w2 = a.at<float>(11);
+  }
   scimind::backward(layer, scimind::plan_of(a.at<float>(1), t, e), a.at<float>(5), a.at<float>(6), to);
   return true;
 }
@@ -110,4 +114,5 @@ SCIMIND_OPERATOR(scimind_ffn_selected, selected(arguments, false))
 SCIMIND_OPERATOR(scimind_ffn_selected_keep, selected(arguments, true))
 SCIMIND_OPERATOR(scimind_ffn_by_activation, by_activation(arguments, false))
 SCIMIND_OPERATOR(scimind_ffn_by_activation_keep, by_activation(arguments, true))
-SCIMIND_OPERATOR(scimind_ffn_gradients, gradients(arguments))
+SCIMIND_OPERATOR(scimind_ffn_gradients, gradients(arguments, true))
+SCIMIND_OPERATOR(scimind_ffn_input_gradients, gradients(arguments, false))
