@@ -49,21 +49,15 @@ def _run(argv: Sequence[str]) -> None:
     recipe = load_recipe(flags.config, overrides)
     if not flags.run_mode:
         warn_unused_flags(flags, recipe.run_mode)
-    _refuse_what_is_missing(recipe.run_mode, flags)
+    _refuse_what_is_missing(recipe.run_mode)
     _run_modes()[recipe.run_mode](recipe, flags)
 
 
-def _refuse_what_is_missing(run_mode: str, flags: Any) -> None:
-    """A flag or mode of the interface that this version does not have is refused, never ignored."""
-    asked = {
-        "--adapter": flags.adapter is not None,
-        f"--run_mode {run_mode}": run_mode not in _run_modes(),
-    }
-    for name, is_asked in asked.items():
-        if is_asked:
-            raise InputError(
-                name, "not part of this version", "a command without it", "see README.md for what there is"
-            )
+def _refuse_what_is_missing(run_mode: str) -> None:
+    """A mode of the interface that this version does not have is refused, never ignored."""
+    if run_mode not in _run_modes():
+        got, expected = "not part of this version", "a command without it"
+        raise InputError(f"--run_mode {run_mode}", got, expected, "see README.md for what there is")
 
 
 def _run_modes() -> dict[str, Callable[..., Any]]:

@@ -31,6 +31,7 @@ def load_recipe(path: str | Path, overrides: Overrides = ()) -> Recipe:
     content = read_yaml(path)
     decoder = Decoder()
     recipe = decoder.build(Recipe, apply_overrides(content, overrides), "")
+    recipe.name = Path(path).name
     validate(recipe)
     add_published_experts(recipe, _has_experts(content))
     forget_warnings()

@@ -77,6 +77,7 @@ def validate(config: Recipe) -> None:
     _check_datasets(config)
     _check_schedule(config)
     _check_pipeline(config)
+    _check_adapter(config)
     if not config.model.model_config:
         raise InputError("model.model_config", "is missing", "the network's settings", "add the section")
 
@@ -139,6 +140,12 @@ def _check_schedule(config: Recipe) -> None:
     if config.lr_schedule.lr_end > config.learning_rate:
         got = f"got {config.lr_schedule.lr_end}"
         raise InputError("lr_schedule.lr_end", got, f"at most the peak {config.learning_rate}", "correct the value")
+
+
+def _check_adapter(config: Recipe) -> None:
+    if config.adapter and config.run_mode in ("split_experts", "tune_routers", "expert_report"):
+        got, expected = f"given with --run_mode {config.run_mode}", "weights without an adapter"
+        raise InputError("adapter", got, expected, "merge it first with python -m mindformers.pet.merge")
 
 
 def _check_pipeline(config: Recipe) -> None:

@@ -72,6 +72,7 @@ def build_model_config(recipe: Recipe, tokenizer: Any | None = None) -> Any:
         InputError: a key that is unknown or wrong, or a vocabulary smaller than the tokenizer's.
     """
     settings = dict(recipe.model.model_config)
+    settings.pop("pet_config", None)  # of what is trained beside the network, see `adapting`
     kind = registered(MindFormerModuleType.CONFIG, settings.get("type", "LlamaConfig"), "model.model_config.type")
     _fill_from_tokenizer(settings, tokenizer) if tokenizer else _fill_from_base(settings)
     return kind.from_mapping(settings)

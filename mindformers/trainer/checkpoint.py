@@ -11,6 +11,8 @@ from mindspore import Parameter, Tensor, nn
 
 from mindformers.core.optimizer import STATE_PREFIXES
 from mindformers.models.checkpoint_file import open_checkpoint, stored_of, values_of
+from mindformers.pet.fitting import refuse_adapter
+from mindformers.pet.names import is_adapters
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import get_logger
 from mindformers.tools.number_types import BFLOAT16, to_float32
@@ -93,6 +95,11 @@ def kept_metadata(path: str | Path) -> dict[str, str]:
     return {name: text for name, text in texts.items() if name not in OWN_TEXTS}
 
 
+def is_training_entry(name: str) -> bool:
+    """Whether an entry of a checkpoint is the state of its training, not a weight."""
+    return bool(_TRAINING_ENTRIES.match(name))
+
+
 def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) -> Path:
     """Give a network the weights of a checkpoint; each must be there, in its shape, and nothing else.
 
@@ -111,8 +118,10 @@ def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) 
     """
     path = find_checkpoint(path)
     source = open_checkpoint(path, "load_checkpoint")
-    stored = {name: entry for name, entry in source.tensors.items() if not _TRAINING_ENTRIES.match(name)}
-    wanted = {p.name: p for p in net.get_parameters() if not (without_routers and ROUTER_PART in p.name)}
+    stored = {name: entry for name, entry in source.tensors.items() if not is_training_entry(name)}
+    wanted = {p.name: p for p in net.get_parameters() if not is_adapters(p.name)}
+    if without_routers:
+        wanted = {name: p for name, p in wanted.items() if ROUTER_PART not in name}
     unused = [name for name in stored if ROUTER_PART in name and name not in wanted]
     if unused:
         logger.info("%d entries of learned routers in %s are not used by this network", len(unused), path)
@@ -129,6 +138,7 @@ def _set(parameter: Parameter, values: np.ndarray) -> None:
 
 
 def _check_fit(path: Path, wanted: dict[str, Parameter], stored: dict[str, Stored]) -> None:
+    refuse_adapter(path, stored)
     missing = [name for name in wanted if name not in stored]
     unexpected = [name for name in stored if name not in wanted]
     other = [

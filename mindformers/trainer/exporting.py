@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from mindformers.config import Recipe
 from mindformers.models.llama.to_hf import export_hf
+from mindformers.pet.adapter_file import StoredAdapter
+from mindformers.pet.merging import AdaptedWeights
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_file
 from mindformers.tools.logging import get_logger
+from mindformers.trainer.adapting import fitting_adapter, merge_adapter
 from mindformers.trainer.build import build_model_config, build_network, tokenizer_if_any
 from mindformers.trainer.checkpoint import find_checkpoint, load_weights
 from mindformers.trainer.start import begin, required_checkpoint
@@ -24,15 +28,17 @@ def export(recipe: Recipe, flags: argparse.Namespace) -> Path:
     checkpoint, folder = find_checkpoint(required_checkpoint(recipe)), Path(flags.export_dir)
     tokenizer = tokenizer_if_any(recipe)
     config = build_model_config(recipe, tokenizer)
+    adapter = fitting_adapter(recipe, checkpoint)
     if flags.export_format == "mindir":
-        _export_mindir(recipe, config, checkpoint, folder / "model.mindir")
+        _export_mindir(recipe, config, checkpoint, adapter, folder / "model.mindir")
     else:
-        export_hf(config, checkpoint, folder, tokenizer)
+        adapt = None if adapter is None else partial(AdaptedWeights, adapter=adapter)
+        export_hf(config, checkpoint, folder, tokenizer, adapt=adapt)
     logger.info("exported to %s", folder)
     return folder
 
 
-def _export_mindir(recipe: Recipe, config: object, checkpoint: Path, path: Path) -> None:
+def _export_mindir(recipe: Recipe, config: object, checkpoint: Path, adapter: StoredAdapter | None, path: Path) -> None:
     """The graph from ids int32 [1, seq_length] to logits, in plain operators: native ones belong to this machine."""
     import mindspore as ms
     import numpy as np
@@ -40,6 +46,8 @@ def _export_mindir(recipe: Recipe, config: object, checkpoint: Path, path: Path)
     begin(recipe)
     net = build_network(recipe, config, random=False)
     load_weights(net, checkpoint)
+    if adapter is not None:
+        merge_adapter(net, adapter)
     for layer in net.model.layers:
         layer.feed_forward.native = None
     net.set_train(False)

@@ -14,6 +14,7 @@ from mindformers.generation import Engine, GenerationOptions
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_file, write_json
 from mindformers.tools.logging import get_logger
+from mindformers.trainer.adapting import adapter_to_train, choose_checkpoints, fitting_adapter, merge_adapter
 from mindformers.trainer.answers import AnswerFile
 from mindformers.trainer.build import (
     build_model_config,
@@ -35,23 +36,27 @@ logger = get_logger(__name__)
 def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     """Train or fine-tune. Returns the last checkpoint's file."""
     begin(recipe)
-    _choose_checkpoint(recipe)
+    choose_checkpoints(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = training_data(recipe, config)
     held_out = evaluation_data(recipe, config) if recipe.do_eval else None
-    net = _network(recipe, config)
-    training = Training(recipe, net, data, kept_metadata(recipe.load_checkpoint) if recipe.load_checkpoint else {})
+    base = _base_file(recipe, config)
+    net = _base_network(recipe, config, base)
+    adapter = adapter_to_train(recipe, config, net, base)
+    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter)
     if recipe.resume_training:
-        training.resume(Path(recipe.load_checkpoint))
+        training.resume(Path(recipe.adapter if adapter else recipe.load_checkpoint))
     _save_recipe(recipe, training.folder)
     logger.info(
-        "training %.1fM weights on %d records: %d epochs of %d steps",
-        config.count_parameters() / 1e6,
+        "training %.2fM weights on %d records: %d epochs of %d steps",
+        sum(weight.size for weight in net.trainable_params()) / 1e6,
         data.num_rows,
         training.epochs,
         training.steps_per_epoch,
     )
     checkpoint = training.run()
+    if adapter is not None:
+        adapter.save(recipe.output_dir)
     if held_out is not None:
         _report_evaluation(recipe, evaluate_batches(net, config, held_out))
     return checkpoint
@@ -96,7 +101,7 @@ def answering(
     _predict_batch_size(recipe, config, flags)
     if before is not None:
         before(tokenizer)
-    _choose_checkpoint(recipe)
+    recipe.load_checkpoint = str(find_checkpoint(recipe.load_checkpoint))
     begin(recipe)
     return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
 
@@ -129,22 +134,32 @@ def _predict_batch_size(recipe: Recipe, config: Any, flags: argparse.Namespace) 
     return flags.predict_batch_size
 
 
-def _choose_checkpoint(recipe: Recipe) -> None:
-    """A folder as `load_checkpoint` becomes the checkpoint in it that will be loaded, so that it is looked for once."""
-    if recipe.resume_training:
-        required_checkpoint(recipe)
-    if recipe.load_checkpoint:
-        recipe.load_checkpoint = str(find_checkpoint(recipe.load_checkpoint, bool(recipe.resume_training)))
-
-
 def _network(recipe: Recipe, config: Any) -> Any:
-    source = recipe.load_checkpoint or config.checkpoint_name_or_path
-    is_file = bool(source) and (bool(recipe.load_checkpoint) or Path(source).exists())
-    if source and not is_file:
+    """The network that answers: the base, with the recipe's adapter in its weights."""
+    base = _base_file(recipe, config)
+    adapter = fitting_adapter(recipe, base)
+    net = _base_network(recipe, config, base)
+    if adapter is not None:
+        merge_adapter(net, adapter)
+    return net
+
+
+def _base_file(recipe: Recipe, config: Any) -> Path | None:
+    """The file of the first weights; None where they are random."""
+    if recipe.load_checkpoint:
+        return find_checkpoint(recipe.load_checkpoint)
+    source = config.checkpoint_name_or_path
+    if source and Path(source).exists():
+        return find_checkpoint(source)
+    if source:
         logger.warning("'model.model_config.checkpoint_name_or_path': no file '%s'; weights start random", source)
-    net = build_network(recipe, config, random=not is_file)
-    if is_file:
-        load_weights(net, source)
+    return None
+
+
+def _base_network(recipe: Recipe, config: Any, base: Path | None) -> Any:
+    net = build_network(recipe, config, random=base is None)
+    if base is not None:
+        load_weights(net, base)
     return net
 
 

@@ -21,6 +21,7 @@ from mindformers.core.schedule import Schedule
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import get_logger
+from mindformers.trainer.adapting import AdapterTraining
 from mindformers.trainer.checkpoint import load_state, save_checkpoint
 from mindformers.trainer.checkpoint_files import CheckpointName, prune
 from mindformers.trainer.history import History, StepReport
@@ -58,12 +59,20 @@ class Training:
         net: the network, with its first weights.
         data: the training data.
         metadata: texts for the head of every checkpoint.
+        adapter: what LoRA trains, where it does; checkpoints then hold the adapter alone.
     """
 
     def __init__(
-        self, recipe: Recipe, net: nn.Cell, data: MindRecordBatches, metadata: dict[str, str] | None = None
+        self,
+        recipe: Recipe,
+        net: nn.Cell,
+        data: MindRecordBatches,
+        metadata: dict[str, str] | None = None,
+        adapter: AdapterTraining | None = None,
     ) -> None:
-        self.recipe, self.net, self.data, self.metadata = recipe, net, data, metadata
+        self.recipe, self.net, self.data, self.adapter = recipe, net, data, adapter
+        self.metadata = metadata if adapter is None else adapter.metadata
+        self.saved_weights = list(net.get_parameters()) if adapter is None else adapter.parameters
         self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, data.num_batches
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
         wrapper, settings = recipe.runner_wrapper, recipe.optimizer
@@ -121,6 +130,8 @@ class Training:
 
     def take_step(self, batch: dict[str, np.ndarray], meter: Meter) -> None:
         """One step, and a report where one is due."""
+        if self.adapter is not None:
+            self.adapter.begin_step(self.done)
         lr, scale = self.schedule(self.done), self.scale.value
         loss, norm, finite = self.step(
             Tensor(batch["input_ids"]),
@@ -139,7 +150,7 @@ class Training:
         epoch, step = (self.done - 1) // self.steps_per_epoch, (self.done - 1) % self.steps_per_epoch
         name = CheckpointName(self.saver.prefix, epoch + 1, step + 1)
         progress = {"progress": json.dumps(asdict(self.progress()))}
-        path = save_checkpoint(self.folder, name, self.net.get_parameters(), self.state(), progress, self.metadata)
+        path = save_checkpoint(self.folder, name, self.saved_weights, self.state(), progress, self.metadata)
         prune(self.folder, self.saver.prefix, self.saver.keep_checkpoint_max)
         logger.info("saved %s", path)
         return path

@@ -81,7 +81,7 @@ def test_a_value_that_does_not_fit(refused: Callable[..., str]) -> None:
         (["--run_mode", "plan"], "--run_mode plan: not part of this version"),
         (["--epoch", "3"], "--epoch: unknown flag; did you mean '--epochs'"),
         (["--run_mode", "predict", "--predict_data", "x", "--constrain", "smile"], "did you mean 'smiles'"),
-        (["--run_mode", "predict", "--predict_data", "x", "--adapter", "a"], "--adapter: not part of this version"),
+        (["--run_mode", "predict", "--predict_data", "x", "--adapter", "a"], "--adapter: 'a' not found"),
         (["--run_mode", "predict", "--predict_data", "x", "--temperature", "0"], "temperature: 0"),
         (["--run_mode", "predict", "--predict_data", "x", "--top_p", "2"], "top_p: 2"),
         (["--run_mode", "predict", "--predict_data", "x", "--predict_batch_size", "0"], "--predict_batch_size: 0"),

@@ -20,7 +20,7 @@ _MODEL_KEYS = (
     "intermediate_size rms_norm_eps bos_token_id eos_token_id pad_token_id ignore_token_id compute_dtype "
     "layernorm_compute_type softmax_compute_type rotary_dtype param_init_type use_past pretrain_seqlen extend_method "
     "scaling_factor theta tie_word_embeddings use_flash_attention offset checkpoint_name_or_path max_decode_length "
-    "top_k top_p do_sample repetition_penalty experts"
+    "top_k top_p do_sample repetition_penalty experts pet_config"
 )
 MODEL_KEYS = set(_MODEL_KEYS.split())
 EXPERTS = {
@@ -49,13 +49,15 @@ def named(log: list[tuple[str, str]]) -> list[str]:
     return [found[1] for found in lines if found]
 
 
-def test_there_are_five_recipes() -> None:
+def test_there_are_seven_recipes() -> None:
     names = {path.name for path in SHIPPED}
     assert names >= {
         "run_scimind_tiny.yaml",
         "run_llama2_7b_pretrain.yaml",
         "run_llama2_7b_finetune.yaml",
         "run_llama2_13b_finetune.yaml",
+        "run_scimind_tiny_lora.yaml",
+        "run_llama2_7b_lora.yaml",
         "predict_llama2_7b.yaml",
     }
 
@@ -82,8 +84,9 @@ def test_shipped_recipes_survive_saving(path: Path, tmp_path: Path) -> None:
     assert load_recipe(tmp_path / "config.yaml") == recipe
 
 
-def test_the_tiny_recipe_runs_on_cpu() -> None:
-    recipe = load_recipe(ROOT / "configs/llama2/run_scimind_tiny.yaml")
+@pytest.mark.parametrize("name", ["run_scimind_tiny", "run_scimind_tiny_lora"])
+def test_the_tiny_recipes_run_on_cpu(name: str) -> None:
+    recipe = load_recipe(ROOT / f"configs/llama2/{name}.yaml")
     assert recipe.context.device_target == "CPU"
     assert effects_on(recipe, "CPU", 1) == []
     assert "vocab_size" not in recipe.model.model_config

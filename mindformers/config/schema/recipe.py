@@ -37,17 +37,20 @@ class Recipe:
         seed: start of every random draw.
         output_dir: folder of logs, checkpoints and results.
         load_checkpoint: weights to start from, a file or a folder; empty means none.
+        adapter: LoRA adapter that belongs to these weights, a file or a folder; empty means none.
         resume_training: whether optimizer, step and data position are taken from `load_checkpoint` as well.
         run_mode: what to do.
         do_eval: whether training evaluates on the way.
         eval_step_interval: steps between two such evaluations; -1 means only at the end.
         use_parallel: whether this process is one of several.
         micro_batch_interleave_num: parts of a batch whose computation and communication overlap.
+        name: the file's name; no key of the YAML.
     """
 
     seed: int = 0
     output_dir: str = "output"
     load_checkpoint: str = ""
+    adapter: str = ""
     resume_training: bool = False
     run_mode: RunMode = "train"
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -95,6 +98,7 @@ class Recipe:
     lr_scale: bool = inert(False)
     lr_scale_factor: int | None = inert()
     remote_save_url: str = inert("")
+    name: str = field(default="", init=False, compare=False)
 
     @property
     def train_batch_size(self) -> int:

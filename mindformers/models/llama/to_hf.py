@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def export_hf(
     tokenizer: LlamaTokenizer | None = None,
     dtype: str | None = None,
     max_shard_size: str = "5GB",
+    adapt: Callable[[WeightSource], WeightSource] | None = None,
 ) -> Written:
     """Convert one of our checkpoints. Everything is checked before anything is written.
 
@@ -48,6 +49,7 @@ def export_hf(
         tokenizer: ours, to be written beside the weights; None writes none, with a warning.
         dtype: `float32`, `float16` or `bfloat16`; None keeps each weight's own.
         max_shard_size: of one file, e.g. `5GB`.
+        adapt: changes the weights as they are read, e.g. by an adapter.
 
     Raises:
         InputError: the checkpoint does not fit the recipe or is damaged, or the folder holds other weights.
@@ -55,6 +57,7 @@ def export_hf(
     checkpoint, folder = Path(checkpoint), Path(hf_dir)
     shard_bytes = parse_size(max_shard_size)
     source = open_checkpoint(checkpoint)
+    source = source if adapt is None else adapt(source)
     found = _ours_among(source.tensors)
     check_tensors(f"'{checkpoint}'", found, weight_shapes(config))
     orders = recorded_order(f"'{checkpoint}'", source.metadata, (config.num_layers, config.ffn_size))
