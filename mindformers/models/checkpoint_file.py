@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mindspore as ms
 import numpy as np
-from mindspore import Parameter
 
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import existing_file
 from mindformers.tools.number_types import BFLOAT16
 from mindformers.tools.weight_files import SafetensorsFile, Stored
+
+if TYPE_CHECKING:  # converting safetensors does without MindSpore
+    from mindspore import Parameter
 
 
 def open_checkpoint(path: Path, what: str = "--checkpoint") -> SafetensorsFile | CkptFile:
@@ -38,20 +40,26 @@ def check_suffix(path: Path, what: str) -> None:
 
 def stored_of(parameter: Parameter) -> Stored:
     """Type and shape of a parameter in a file."""
-    dtype = BFLOAT16 if parameter.dtype == ms.bfloat16 else np.dtype(str(parameter.dtype).lower())
+    dtype = BFLOAT16 if _is_bfloat16(parameter) else np.dtype(str(parameter.dtype).lower())
     return Stored(dtype, tuple(parameter.shape))
 
 
 def values_of(parameter: Parameter) -> np.ndarray:
     """The values in the type that `stored_of` tells; on a CPU the parameter's own memory."""
     array = parameter.asnumpy()
-    return array.view(BFLOAT16) if parameter.dtype == ms.bfloat16 else array
+    return array.view(BFLOAT16) if _is_bfloat16(parameter) else array
+
+
+def _is_bfloat16(parameter: Parameter) -> bool:
+    return str(parameter.dtype) == "BFloat16"
 
 
 class CkptFile:
     """MindSpore reads a .ckpt only as a whole, so this needs memory for all of it."""
 
     def __init__(self, path: Path, what: str) -> None:
+        import mindspore as ms
+
         try:
             loaded = ms.load_checkpoint(str(path))
         except (ValueError, RuntimeError, TypeError, OSError) as error:
