@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mindformers.config import load_recipe, parse_arguments, warn_unused_flags
-from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK, InputError
+from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK, InputError, RunError
 from mindformers.tools.files import is_no_room, no_room_line
 from mindformers.tools.logging import get_logger
 
@@ -18,7 +18,8 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line of run_mindformer.py.
 
     Returns:
-        0 on success, 2 on unusable input (said in one line on standard error), 1 on our own failure.
+        0 on success, 2 on unusable input and 1 on a run that cannot go on (both said in one line on standard error),
+        1 on a fault of ours.
     """
     return guarded(lambda: _run(argv))
 
@@ -30,6 +31,9 @@ def guarded(work: Callable[[], Any]) -> int:
     except InputError as error:
         sys.stderr.write(f"error: {error.line()}\n")
         return EXIT_BAD_INPUT
+    except RunError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_FAILURE
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; files already written stay valid\n")
         return 130

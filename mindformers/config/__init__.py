@@ -7,7 +7,7 @@ from mindformers.config.fork import is_published_fork
 from mindformers.config.inert import inert, warn_inert
 from mindformers.config.loading import load_recipe
 from mindformers.config.saving import dump, to_dict
-from mindformers.config.schema.callbacks import CheckpointMonitor, LossMonitor
+from mindformers.config.schema.callbacks import CheckpointMonitor, LossMonitor, SummaryMonitor
 from mindformers.config.schema.recipe import RUN_MODES, Recipe
 from mindformers.config.validate import validate
 
@@ -16,6 +16,7 @@ __all__ = [
     "CheckpointMonitor",
     "LossMonitor",
     "Recipe",
+    "SummaryMonitor",
     "decode",
     "dump",
     "effects_on",

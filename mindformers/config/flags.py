@@ -73,7 +73,7 @@ TRAIN = (
     Flag("epochs", "whole", "passes over the data", TRAINING | {"plan", "tune_routers"}, "runner_config.epochs"),
     Flag("resume_training", "bool", "also take up optimizer, step and data position", TRAINING, "resume_training"),
     Flag("sink_mode", "bool", "MindSpore's data sinking", TRAINING, "runner_config.sink_mode"),
-    Flag("profile", "bool", "MindSpore's profiler", TRAINING | {"eval"} | ANSWERING, "profile"),
+    Flag("profile", "bool", "write the times of a step's parts to profile.json", TRAINING, "profile"),
 )
 PREDICT = (
     Flag("predict_data", "text", "texts, or a .txt, .json, .tsv or .csv file", frozenset({"predict"}), is_list=True),

@@ -8,12 +8,15 @@ from typing import Any
 
 from mindformers.config.schema.callbacks import CheckpointMonitor, LossMonitor
 from mindformers.config.schema.recipe import Recipe
-from mindformers.tools.errors import InputError
+from mindformers.modalities import MODALITIES
+from mindformers.tools.errors import InputError, unknown_name
 from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
 
 _LOADER = "MindDataset"
+_MEASURES = ("loss", "perplexity", "accuracy")
+_MODALITIES = tuple(row.name for row in MODALITIES)
 
 Check = tuple[Callable[[Any], bool], str]
 
@@ -29,6 +32,7 @@ _CHECKS: dict[str, Check] = {
     "runner_config.epochs": COUNT,
     "runner_config.batch_size": COUNT,
     "runner_config.num_samples": COUNT,
+    "runner_config.gradient_accumulation_steps": COUNT,
     "optimizer.beta1": SHARE,
     "optimizer.beta2": SHARE,
     "optimizer.eps": POSITIVE,
@@ -46,9 +50,16 @@ _CHECKS: dict[str, Check] = {
     "eval_dataset.batch_size": COUNT,
     "eval_dataset.num_parallel_workers": COUNT,
     "eval_step_interval": STEPS_OR_NONE,
+    "eval_epoch_interval": STEPS_OR_NONE,
+    "evaluation.max_rows": COUNT,
+    "evaluation.min_delta": NOT_NEGATIVE,
+    "evaluation.patience": COUNT,
+    "profile_start_step": COUNT,
     "micro_batch_interleave_num": COUNT,
     "context.device_id": NOT_NEGATIVE,
+    "context.peak_tflops": POSITIVE,
     "runner_wrapper.max_grad_norm": POSITIVE,
+    "runner_wrapper.max_skipped_steps": COUNT,
     "runner_wrapper.loss_scale.loss_scale_value": POSITIVE,
     "runner_wrapper.loss_scale.scale_factor": ABOVE_ONE,
     "runner_wrapper.loss_scale.scale_window": COUNT,
@@ -78,6 +89,8 @@ def validate(config: Recipe) -> None:
     _check_schedule(config)
     _check_pipeline(config)
     _check_adapter(config)
+    _check_evaluation(config)
+    _check_profile(config)
     if not config.model.model_config:
         raise InputError("model.model_config", "is missing", "the network's settings", "add the section")
 
@@ -146,6 +159,20 @@ def _check_adapter(config: Recipe) -> None:
     if config.adapter and config.run_mode in ("split_experts", "tune_routers", "expert_report"):
         got, expected = f"given with --run_mode {config.run_mode}", "weights without an adapter"
         raise InputError("adapter", got, expected, "merge it first with python -m mindformers.pet.merge")
+
+
+def _check_evaluation(config: Recipe) -> None:
+    name, dot, modality = config.evaluation.best_metric.partition(".")
+    if name not in _MEASURES:
+        raise unknown_name("evaluation.best_metric", name, _MEASURES)
+    if dot and modality not in _MODALITIES:
+        raise unknown_name("evaluation.best_metric", modality, _MODALITIES)
+
+
+def _check_profile(config: Recipe) -> None:
+    if config.profile_stop_step < config.profile_start_step:
+        expected = f"at least profile_start_step ({config.profile_start_step})"
+        raise InputError("profile_stop_step", f"got {config.profile_stop_step}", expected, "correct the value")
 
 
 def _check_pipeline(config: Recipe) -> None:

@@ -34,21 +34,22 @@ def shifted(ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class CausalLoss(nn.Cell):
-    """Mean loss of a batch, over the tokens that count.
+    """Loss of a batch as sums, which those of other batches and devices can be added to.
 
     Args:
         net: ids [B, S] to logits [B, S, V].
         ignore_token_id: the label that does not count.
 
-    Inputs: ids and labels int32 [B, S + 1]. Returns: float32 scalar.
+    Inputs: ids and labels int32 [B, S + 1]. Returns: float32 scalars: the sum of the losses in nats, and the number of
+    tokens that count.
     """
 
     def __init__(self, net: nn.Cell, ignore_token_id: int = -100) -> None:
         super().__init__(auto_prefix=False)
         self.net, self.loss = net, TokenLoss(ignore_token_id)
 
-    def construct(self, ids: Tensor, labels: Tensor) -> Tensor:
+    def construct(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         read, said = shifted(ids, labels)
         logits = self.net(read)
         losses, weights = self.loss(logits.reshape(-1, logits.shape[-1]), said.reshape(-1))
-        return losses.sum() / ops.maximum(weights.sum(), 1.0)
+        return losses.sum(), weights.sum()

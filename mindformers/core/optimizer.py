@@ -16,12 +16,12 @@ class AdamW(nn.Cell):
 
         w <- w (1 - lr * decay);  m, v <- running means of g and g^2;  w <- w - lr * m' / (sqrt(v') + eps)
 
-    where m' and v' are corrected for their start at zero. Vectors (norms, biases) are not decayed.
+    where m' and v' are corrected for their start at zero.
 
     Args:
         weights: the parameters to train.
         beta1, beta2, eps: as in the paper.
-        weight_decay: share of a weight taken off per step and unit of learning rate.
+        weight_decay: share of a weight taken off per step and unit of learning rate, one for all or one for each.
 
     Inputs: gradients, one per weight; lr float32 scalar; powers float32 [2], beta1^t and beta2^t of step t from 1;
     factor float32 scalar, multiplied to every gradient (clipping and loss scale).
@@ -33,14 +33,15 @@ class AdamW(nn.Cell):
         beta1: float = 0.9,
         beta2: float = 0.95,
         eps: float = 1e-8,
-        weight_decay: float = 0.0,
+        weight_decay: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.weights = ParameterTuple(weights)
         self.first = ParameterTuple([_zeros_like(w, STATE_PREFIXES[0]) for w in weights])
         self.second = ParameterTuple([_zeros_like(w, STATE_PREFIXES[1]) for w in weights])
-        self.decays = [weight_decay if w.ndim > 1 else 0.0 for w in weights]
+        is_one = isinstance(weight_decay, float)
+        self.decays = [weight_decay] * len(weights) if is_one else list(weight_decay)
         self.is_float32 = [w.dtype == ms.float32 for w in weights]
         self.count = len(self.weights)
         self.adam = ops.Adam()

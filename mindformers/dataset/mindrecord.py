@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,10 @@ class MindRecordBatches:
             ids = batch["input_ids"].astype(np.int32, copy=False)
             labels = batch["labels"] if self.has_labels else labels_of_ids(ids, self.pad_token_id)
             yield {"input_ids": ids, "labels": labels.astype(np.int32, copy=False)}
+
+    def first(self, count: int) -> MindRecordBatches:
+        """The same files, but only their first `count` records."""
+        return replace(self, total=min(self.total, count))
 
     def row_order(self, epoch: int) -> np.ndarray:
         """int64 [num_rows]: the records of this shard in the order of one epoch."""

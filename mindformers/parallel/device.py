@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import mindspore as ms
 
@@ -36,6 +37,21 @@ def use_device(recipe: Recipe) -> None:
 def _is_on_cpu(wanted: str) -> bool:
     """Whether the CPU is wanted and already in use: MindSpore refuses to set a device again after any operator ran."""
     return wanted == "CPU" and ms.get_context("device_target") == "CPU"
+
+
+def memory_in_use() -> tuple[int | None, int | None]:
+    """Bytes in use now and at most since the start: the accelerator's, or on a CPU the process's.
+
+    None and None where the system does not tell.
+    """
+    if ms.get_context("device_target") != "CPU":
+        return ms.runtime.memory_allocated(), ms.runtime.max_memory_allocated()
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None, None
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS", "VmHWM"))}
+    return 1024 * kilobytes["VmRSS"], 1024 * kilobytes["VmHWM"]
 
 
 def rank() -> int:

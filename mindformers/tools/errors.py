@@ -1,4 +1,5 @@
-"""The one error family: what a user can mend himself is an `InputError`, everything else is our own failure."""
+"""The one error family: what a user can mend himself is an `InputError`, a run that fails for a known reason ends with
+a `RunError`, everything else is a fault of ours."""
 
 from __future__ import annotations
 
@@ -30,6 +31,10 @@ class InputError(Exception):
         if self.next_step:
             parts.append(self.next_step)
         return " ".join("; ".join(parts).split())
+
+
+class RunError(Exception):
+    """A run that cannot go on although its input was usable. Printed as one line; the process exits with status 1."""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:

@@ -57,9 +57,9 @@ class AdapterTraining:
         """Texts for the head of every checkpoint, so that one is an adapter by itself."""
         return {HEAD_ENTRY: self.config.as_text()}
 
-    def begin_step(self, step: int) -> None:
-        """To be called before every step."""
-        self.adapter.begin_step(step)
+    def begin_step(self, step: int, part: int) -> None:
+        """To be called before every micro batch of every step."""
+        self.adapter.begin_step(step, part)
 
     def save(self, output_dir: str | Path) -> Path:
         """Write the adapter as it is now. Returns its folder."""

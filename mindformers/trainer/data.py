@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches, open_mindrecord
 from mindformers.tools.errors import InputError
@@ -17,6 +19,13 @@ def training_data(recipe: Recipe, config: Any) -> MindRecordBatches:
 def evaluation_data(recipe: Recipe, config: Any) -> MindRecordBatches:
     """Batches of `eval_dataset`, in the order of the file."""
     return _open(recipe, config, "eval_dataset", recipe.eval_batch_size)
+
+
+def filled_batch(batch: dict[str, np.ndarray], size: int, config: Any) -> dict[str, np.ndarray]:
+    """A batch of `size` rows, the missing ones without a token that counts: one compiled graph serves all batches."""
+    width = ((0, size - len(batch["input_ids"])), (0, 0))
+    ids = np.pad(batch["input_ids"], width, constant_values=config.pad_token_id)
+    return {"input_ids": ids, "labels": np.pad(batch["labels"], width, constant_values=config.ignore_token_id)}
 
 
 def open_data(recipe: Recipe, config: Any, source: str, batch_size: int, shuffle: bool = False) -> MindRecordBatches:

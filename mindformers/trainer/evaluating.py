@@ -13,6 +13,7 @@ from mindformers.core.loss import TokenLoss, shifted
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
 from mindformers.tools.progress import Progress
+from mindformers.trainer.data import filled_batch
 
 
 class EvaluationStep(nn.Cell):
@@ -41,30 +42,36 @@ class EvaluationStep(nn.Cell):
         return ops.matmul(member.transpose(1, 0), ops.stack((losses, weights, right), 1))
 
 
-def evaluate_batches(net: nn.Cell, config: Any, data: MindRecordBatches) -> dict[str, Any]:
-    """Run a network over data.
+class Evaluation:
+    """Runs a network over data; its graph is compiled once.
 
-    Returns:
-        `total` and one entry per modality that occurs: `loss` (nats per token), `perplexity`, `accuracy` (share of
-        tokens that are the most likely one) and `tokens`.
+    Args:
+        net: ids [B, S] to logits [B, S, V]. Whether it is in training is the same afterwards.
+        config: its configuration.
     """
-    step = EvaluationStep(net, config.modality_table(), config.ignore_token_id)
-    sums = np.zeros((len(MODALITIES), 3), np.float64)
-    with Progress("evaluating", data.num_batches, "batches") as progress:
-        for batch in data.batches(0):
-            ids, labels = _filled(batch, data.batch_size, config)
-            sums += step(Tensor(ids), Tensor(labels)).asnumpy()
-            progress.update()
-    rows = {"total": sums.sum(0), **{row.name: sums[i] for i, row in enumerate(MODALITIES)}}
-    return {name: _measures(*row) for name, row in rows.items() if row[1] or name == "total"}
 
+    def __init__(self, net: nn.Cell, config: Any) -> None:
+        self.net, self.config = net, config
+        self.step = EvaluationStep(net, config.modality_table(), config.ignore_token_id)
 
-def _filled(batch: dict[str, np.ndarray], size: int, config: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The last batch gets rows that do not count, so that one compiled graph serves all."""
-    missing = size - len(batch["input_ids"])
-    width = ((0, missing), (0, 0))
-    ids = np.pad(batch["input_ids"], width, constant_values=config.pad_token_id)
-    return ids, np.pad(batch["labels"], width, constant_values=config.ignore_token_id)
+    def measure(self, data: MindRecordBatches, title: str = "evaluating") -> dict[str, Any]:
+        """Evaluate on all records.
+
+        Returns:
+            `total` and one entry per modality that occurs: `loss` (nats per token), `perplexity`, `accuracy` (share
+            of tokens that are the most likely one) and `tokens`.
+        """
+        was_training = self.net.training
+        self.step.set_train(False)
+        sums = np.zeros((len(MODALITIES), 3), np.float64)
+        with Progress(title, data.num_batches, "batches") as progress:
+            for batch in data.batches(0):
+                batch = filled_batch(batch, data.batch_size, self.config)
+                sums += self.step(Tensor(batch["input_ids"]), Tensor(batch["labels"])).asnumpy()
+                progress.update()
+        self.net.set_train(was_training)
+        rows = {"total": sums.sum(0), **{row.name: sums[i] for i, row in enumerate(MODALITIES)}}
+        return {name: _measures(*row.tolist()) for name, row in rows.items() if row[1] or name == "total"}
 
 
 def _measures(loss: float, tokens: float, right: float) -> dict[str, float | int]:

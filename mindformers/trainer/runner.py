@@ -25,7 +25,8 @@ from mindformers.trainer.build import (
 )
 from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata, load_weights
 from mindformers.trainer.data import evaluation_data, training_data
-from mindformers.trainer.evaluating import evaluate_batches
+from mindformers.trainer.evaluating import Evaluation
+from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.predicting import predict_all
 from mindformers.trainer.start import begin, required_checkpoint
 from mindformers.trainer.training import Training
@@ -39,14 +40,15 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     choose_checkpoints(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = training_data(recipe, config)
-    held_out = evaluation_data(recipe, config) if recipe.do_eval else None
+    held_out_data = evaluation_data(recipe, config) if recipe.do_eval else None
     base = _base_file(recipe, config)
     net = _base_network(recipe, config, base)
     adapter = adapter_to_train(recipe, config, net, base)
-    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter)
+    held_out = HeldOut(recipe, net, held_out_data) if held_out_data else None
+    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out)
     if recipe.resume_training:
         training.resume(Path(recipe.adapter if adapter else recipe.load_checkpoint))
-    _save_recipe(recipe, training.folder)
+    _save_recipe(recipe, training.saver.folder)
     logger.info(
         "training %.2fM weights on %d records: %d epochs of %d steps",
         sum(weight.size for weight in net.trainable_params()) / 1e6,
@@ -58,7 +60,7 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     if adapter is not None:
         adapter.save(recipe.output_dir)
     if held_out is not None:
-        _report_evaluation(recipe, evaluate_batches(net, config, held_out))
+        _report_evaluation(recipe, held_out.evaluate_all())
     return checkpoint
 
 
@@ -68,7 +70,7 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     begin(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     data = evaluation_data(recipe, config)
-    return _report_evaluation(recipe, evaluate_batches(_network(recipe, config), config, data))
+    return _report_evaluation(recipe, Evaluation(_network(recipe, config), config).measure(data))
 
 
 def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:

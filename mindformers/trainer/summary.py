@@ -8,7 +8,7 @@ from pathlib import Path
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
 from mindformers.tools.files import existing_file
 from mindformers.trainer.answers import OUTPUT_COLUMN
-from mindformers.trainer.history import read_rows
+from mindformers.trainer.monitor.history import read_rows, training_rows
 
 _MADE = {
     "predictions.tsv": "molecules, true and predicted descriptions",
@@ -41,7 +41,7 @@ def summary(folder: Path) -> str:
     for row in examples_of(folder / "predictions.tsv"):
         width = max(map(len, row))
         lines += [f"  {name:<{width}}  {value}" for name, value in row.items()] + [""]
-    log = read_rows(folder / "train_log.jsonl")
+    log = [row for row in training_rows(read_rows(folder / "train_log.jsonl")) if row["loss"] is not None]
     if log:
         lines += [f"Loss: {log[0]['loss']:.3f} at step {log[0]['step']}, {log[-1]['loss']:.3f} at the last", ""]
     lines += ["Made:"] + [f"  {folder / name}  {what}" for name, what in _MADE.items() if (folder / name).exists()]

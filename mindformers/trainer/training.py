@@ -1,54 +1,42 @@
-"""The training loop: batches through the step, reports and checkpoints beside it."""
+"""The training loop: batches through the step; reports, evaluations and checkpoints beside it."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import nn
 
-from mindformers.config import CheckpointMonitor, LossMonitor, Recipe
-from mindformers.core.loss import CausalLoss
-from mindformers.core.loss_scale import LossScale
-from mindformers.core.optimizer import AdamW
-from mindformers.core.schedule import Schedule
+from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches
-from mindformers.tools.errors import InputError
+from mindformers.tools.errors import InputError, RunError
 from mindformers.tools.logging import get_logger
 from mindformers.trainer.adapting import AdapterTraining
-from mindformers.trainer.checkpoint import load_state, save_checkpoint
-from mindformers.trainer.checkpoint_files import CheckpointName, prune
-from mindformers.trainer.history import History, StepReport
+from mindformers.trainer.assembly import (
+    build_loss_scale,
+    build_meter,
+    build_optimizer,
+    build_reports,
+    build_schedule,
+    build_step,
+)
+from mindformers.trainer.checkpoint import load_state
+from mindformers.trainer.data import filled_batch
+from mindformers.trainer.held_out import HeldOut
+from mindformers.trainer.interruption import Interruption
+from mindformers.trainer.monitor.reports import Reports
+from mindformers.trainer.monitor.step_times import DATA, GRAPH, HOST, StepTimes
 from mindformers.trainer.random_state import random_state, set_random_state
-from mindformers.trainer.step import TrainStep
+from mindformers.trainer.run_state import RunState
+from mindformers.trainer.saver import Saver
 
 logger = get_logger(__name__)
-
-
-@dataclass
-class Progress:
-    """How far a run is, with what the rest of it depends on besides weights and optimizer. Saved with every checkpoint.
-
-    Args:
-        step: steps done.
-        batch_size, num_rows: of the data, to refuse a resumed run over other data.
-        scale: the loss scale's value and calm steps.
-        losses: of the steps since the last report, nats per token.
-        random: the states of all random generators.
-    """
-
-    step: int
-    batch_size: int
-    num_rows: int
-    scale: tuple[float, int]
-    losses: list[float] = field(default_factory=list)
-    random: dict[str, Any] = field(default_factory=dict)
+Batch = dict[str, np.ndarray]
 
 
 class Training:
@@ -57,9 +45,13 @@ class Training:
     Args:
         recipe: the recipe.
         net: the network, with its first weights.
-        data: the training data.
+        data: the training data, in micro batches.
         metadata: texts for the head of every checkpoint.
         adapter: what LoRA trains, where it does; checkpoints then hold the adapter alone.
+        held_out: evaluates on the way; None for no such evaluations.
+
+    Raises:
+        InputError: the data do not fill one step.
     """
 
     def __init__(
@@ -69,143 +61,162 @@ class Training:
         data: MindRecordBatches,
         metadata: dict[str, str] | None = None,
         adapter: AdapterTraining | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
-        self.recipe, self.net, self.data, self.adapter = recipe, net, data, adapter
-        self.metadata = metadata if adapter is None else adapter.metadata
-        self.saved_weights = list(net.get_parameters()) if adapter is None else adapter.parameters
-        self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, data.num_batches
+        self.recipe, self.net, self.data = recipe, net, data
+        self.adapter, self.held_out = adapter, held_out
+        self.micro_batches = recipe.runner_config.gradient_accumulation_steps
+        self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, self._steps_per_epoch()
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
-        wrapper, settings = recipe.runner_wrapper, recipe.optimizer
-        scale = wrapper.loss_scale
-        is_dynamic = scale.type == "DynamicLossScaleUpdateCell"
-        self.scale = LossScale(scale.loss_scale_value, scale.scale_factor, scale.scale_window, is_dynamic)
-        betas = (settings.beta1, settings.beta2, settings.eps)
-        self.optimizer = AdamW(net.trainable_params(), *betas, settings.weight_decay)
-        loss = CausalLoss(net, net.config.ignore_token_id)
-        self.step = TrainStep(loss, self.optimizer, wrapper.max_grad_norm if wrapper.use_clip_grad else None)
-        self.saver = recipe.callback(CheckpointMonitor) or CheckpointMonitor("CheckpointMonitor", prefix="scimind")
-        self.folder = Path(self.saver.directory or Path(recipe.output_dir) / "checkpoint")
-        self.done = 0
-        self.losses: list[float] = []  # of the steps since the last report
+        self.scale = build_loss_scale(recipe)
+        self.optimizer = build_optimizer(recipe, net)
+        self.step = build_step(recipe, net, self.optimizer)
+        weights = list(net.get_parameters()) if adapter is None else adapter.parameters
+        texts = metadata if adapter is None else adapter.metadata
+        self.saver = Saver(recipe, weights, self.optimizer_state(), texts)
+        self.meter = build_meter(recipe, net, self.steps_per_epoch)
+        self.times = StepTimes(recipe.profile_start_step, recipe.profile_stop_step)
+        self.state = RunState(data.batch_size * self.micro_batches, data.num_rows)
+
+    def _steps_per_epoch(self) -> int:
+        whole, rest = divmod(self.data.num_batches, self.micro_batches)
+        steps = whole + (rest > 0 and not self.data.drop_remainder)
+        if steps:
+            return steps
+        raise InputError(
+            "runner_config.gradient_accumulation_steps",
+            f"{self.micro_batches}, but an epoch has {self.data.num_batches} batches of {self.data.batch_size}",
+            "at most so many",
+            "lower it or the batch size",
+        )
+
+    @property
+    def positions(self) -> int:
+        """Tokens that a micro batch reads, padding included."""
+        return self.data.batch_size * (self.data.record_length - 1)
+
+    def optimizer_state(self) -> list[ms.Parameter]:
+        """What the optimizer remembers."""
+        return [*self.optimizer.first, *self.optimizer.second]
 
     def resume(self, checkpoint: Path) -> None:
         """Go on where a checkpoint was saved. Raises InputError where its state is missing or of other data."""
-        saved = Progress(**json.loads(load_state(self.state(), checkpoint)["progress"]))
-        here = self.progress()
-        if (saved.batch_size, saved.num_rows) != (here.batch_size, here.num_rows):
-            raise InputError(
-                "resume_training",
-                f"the run had batches of {saved.batch_size} from {saved.num_rows} records",
-                f"the same data; here batches of {here.batch_size} from {here.num_rows} records",
-                "resume with the recipe of that run",
-            )
-        self.done, (self.scale.value, self.scale.calm_steps) = saved.step, saved.scale
-        self.losses = saved.losses
-        set_random_state(saved.random)
-        logger.info("resumed after step %d from %s", self.done, checkpoint)
-
-    def state(self) -> list[ms.Parameter]:
-        """The optimizer's state."""
-        return [*self.optimizer.first, *self.optimizer.second]
-
-    def progress(self) -> Progress:
-        """How far the run is."""
-        scale = (self.scale.value, self.scale.calm_steps)
-        return Progress(self.done, self.data.batch_size, self.data.num_rows, scale, self.losses, random_state())
+        self.state.read(load_state(self.optimizer_state(), checkpoint)["progress"])
+        self.scale.value, self.scale.calm_steps = self.state.scale
+        set_random_state(self.state.random)
+        logger.info("resumed after step %d from %s", self.state.done, checkpoint)
 
     def run(self) -> Path:
-        """Train to the end. Returns the last checkpoint's file."""
-        self.net.set_train()
-        history = History(self.recipe.output_dir, self.epochs, self.steps_per_epoch, self.done)
-        meter = Meter(self, history)
-        saved = None
-        for epoch in range(self.done // self.steps_per_epoch, self.epochs):
-            for batch in self.data.batches(epoch, self.done - epoch * self.steps_per_epoch):
-                self.take_step(batch, meter)
-                if self.done % self.saver.save_checkpoint_steps == 0:
-                    saved = self.save()
-        self.net.set_train(False)
-        history.draw()
-        return saved if saved and self.done % self.saver.save_checkpoint_steps == 0 else self.save()
+        """Train to the end.
 
-    def take_step(self, batch: dict[str, np.ndarray], meter: Meter) -> None:
+        Returns:
+            The last checkpoint's file.
+
+        Raises:
+            RunError: too many steps in a row were not finite.
+            KeyboardInterrupt: there was one; the last step is saved all the same.
+        """
+        self.net.set_train()
+        self.compile()
+        with (
+            build_reports(self.recipe, self.meter.total_steps, self.state.done) as reports,
+            Interruption() as interruption,
+        ):
+            self.meter.restart()
+            self.times.restart()
+            for batches in self.batches():
+                self.take_step(batches, reports)
+                self.evaluate_and_save(reports)
+                self.times.lap(HOST)
+                if interruption.is_asked or self.is_hopeless():
+                    break
+            last = self.save()
+        self.net.set_train(False)
+        if self.recipe.profile:
+            self.times.save(Path(self.recipe.output_dir) / "profile.json", self.positions * self.micro_batches)
+        if interruption.is_asked:
+            logger.info("interrupted after step %d; go on with --resume_training True", self.state.done)
+            raise KeyboardInterrupt
+        return last
+
+    def compile(self) -> None:
+        """Build the step's graphs, unless nothing is left to do or nothing is compiled."""
+        if self.state.done >= self.meter.total_steps or ms.get_context("mode") != ms.GRAPH_MODE:
+            return
+        zeros = np.zeros((self.data.batch_size, self.data.record_length), np.int32)
+        start = time.perf_counter()
+        self.step.compile({"input_ids": zeros, "labels": zeros})
+        self.times.compile_seconds = time.perf_counter() - start
+        logger.info("compiled the training step in %.1f s", self.times.compile_seconds)
+
+    def batches(self) -> Iterator[list[Batch]]:
+        """The micro batches of every step that is still to be done."""
+        first, size = divmod(self.state.done, self.steps_per_epoch)
+        for epoch in range(first, self.epochs):
+            done = size if epoch == first else 0
+            data = self.data.batches(epoch, done * self.micro_batches)
+            for _ in range(self.steps_per_epoch - done):
+                batches = list(islice(data, self.micro_batches))
+                yield [filled_batch(batch, self.data.batch_size, self.net.config) for batch in batches]
+
+    def take_step(self, batches: list[Batch], reports: Reports) -> None:
         """One step, and a report where one is due."""
+        state = self.state
+        lr, scale = self.schedule(state.done), self.scale.value
+        self.times.lap(DATA)
+        result = self.step(batches, lr, scale, state.done - state.skipped + 1, self.begin_batch)
+        self.times.lap(GRAPH)
+        self.scale.update(not result.is_finite)
+        state.count(result.loss, result.is_finite)
+        report = self.meter.add(state, result, lr, scale, len(batches) * self.positions)
+        if report is not None:
+            reports.step(report)
+        self.check_skipped()
+
+    def begin_batch(self, part: int) -> None:
+        """Before every micro batch of a step, counted from 0."""
         if self.adapter is not None:
-            self.adapter.begin_step(self.done)
-        lr, scale = self.schedule(self.done), self.scale.value
-        loss, norm, finite = self.step(
-            Tensor(batch["input_ids"]),
-            Tensor(batch["labels"]),
-            Tensor(lr, ms.float32),
-            self.optimizer.powers_at(self.done + 1),
-            Tensor(scale, ms.float32),
-        )
-        overflowed = not bool(finite.asnumpy())
-        self.scale.update(overflowed)
-        self.done += 1
-        meter.add(float(loss.asnumpy()), float(norm.asnumpy()), lr, scale, overflowed, batch["input_ids"].size)
+            self.adapter.begin_step(self.state.done, part)
+
+    def check_skipped(self) -> None:
+        """Raises RunError where too many steps in a row changed nothing."""
+        count = self.state.skipped_in_a_row
+        if count >= self.recipe.runner_wrapper.max_skipped_steps:
+            raise RunError(
+                f"training gives up after step {self.state.done}: the gradients of {count} steps in a row were not "
+                f"finite (loss scale {self.scale.value:g}); checkpoints in {self.saver.folder} stay as they are; lower "
+                "the learning rate, look at the data, or raise runner_wrapper.max_skipped_steps"
+            )
+
+    def evaluate_and_save(self, reports: Reports) -> None:
+        """What is due behind a step. The evaluation comes first, so that the checkpoint knows of it."""
+        done, start = self.state.done, time.perf_counter()
+        if self.is_evaluation_due():
+            report = self.held_out.evaluate(self.state, self.steps_per_epoch)
+            reports.evaluation(report)
+            if report.is_best:
+                self.saver.save_best(report.metric, report.value, report.step)
+        if self.saver.is_due(done):
+            self.save()
+        self.meter.pause(time.perf_counter() - start)
+
+    def is_evaluation_due(self) -> bool:
+        """Whether the recipe wants an evaluation now."""
+        if self.held_out is None:
+            return False
+        return self.held_out.is_due(self.state.done, self.steps_per_epoch, self.meter.total_steps)
+
+    def is_hopeless(self) -> bool:
+        """Whether evaluation has stopped getting better, with a line that says so."""
+        if self.held_out is None or not self.held_out.is_hopeless(self.state):
+            return False
+        value, step = self.state.best or (math.nan, 0)
+        metric, count = self.recipe.evaluation.best_metric, self.state.evaluations_since_best
+        logger.info("stopped early: %s %.4f of step %d was not beaten in %d evaluations", metric, value, step, count)
+        return True
 
     def save(self) -> Path:
-        """Write weights and state of this moment; the oldest beyond `keep_checkpoint_max` go afterwards."""
-        epoch, step = (self.done - 1) // self.steps_per_epoch, (self.done - 1) % self.steps_per_epoch
-        name = CheckpointName(self.saver.prefix, epoch + 1, step + 1)
-        progress = {"progress": json.dumps(asdict(self.progress()))}
-        path = save_checkpoint(self.folder, name, self.saved_weights, self.state(), progress, self.metadata)
-        prune(self.folder, self.saver.prefix, self.saver.keep_checkpoint_max)
-        logger.info("saved %s", path)
-        return path
-
-
-class Meter:
-    """Sums losses and time between two reports."""
-
-    def __init__(self, training: Training, history: History) -> None:
-        self.training, self.history = training, history
-        monitor = training.recipe.callback(LossMonitor)
-        self.every = monitor.per_print_times if monitor else 1
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin to measure anew."""
-        self.steps, self.tokens, self.since = 0, 0, time.perf_counter()
-
-    def add(self, loss: float, norm: float, lr: float, scale: float, overflowed: bool, tokens: int) -> None:
-        """Take one step in, and report when the window is full or the run at its end."""
-        training = self.training
-        training.losses.append(loss)
-        self.steps += 1
-        self.tokens += tokens
-        total = training.epochs * training.steps_per_epoch
-        if training.done % self.every and training.done != total:
-            return
-        seconds = max(time.perf_counter() - self.since, 1e-9)
-        finite = [value for value in training.losses if math.isfinite(value)]
-        epoch, step = divmod(training.done - 1, training.steps_per_epoch)
-        self.history.add(
-            StepReport(
-                training.done,
-                epoch + 1,
-                step + 1,
-                sum(finite) / len(finite) if finite else math.nan,
-                lr,
-                norm,
-                self.tokens / seconds,
-                scale,
-                seconds / self.steps,
-                overflowed,
-            )
-        )
-        training.losses = []
-        self.reset()
-
-
-def build_schedule(recipe: Recipe, epochs: int, steps_per_epoch: int) -> Schedule:
-    """The learning rate of a recipe over its steps."""
-    settings = recipe.lr_schedule
-    total = settings.total_steps if settings.total_steps > 0 else epochs * steps_per_epoch
-    warmup = settings.warmup_steps
-    if settings.warmup_ratio is not None:
-        warmup = int(settings.warmup_ratio * total)
-    elif settings.warmup_epochs is not None:
-        warmup = settings.warmup_epochs * steps_per_epoch
-    return Schedule(settings.type, recipe.learning_rate, settings.lr_end, settings.warmup_lr_init, warmup, total)
+        """A checkpoint of this moment. Returns its file."""
+        self.state.scale = (self.scale.value, self.scale.calm_steps)
+        self.state.random = random_state()
+        return self.saver.save(self.state, self.steps_per_epoch)

@@ -147,7 +147,7 @@ def test_a_run_that_cannot_be_resumed(refused: Callable[..., str], trained: Work
     shutil.copyfile(path, workplace.folder / "alone.safetensors")
     line = refused("--resume_training", "True", "--load_checkpoint", "alone.safetensors")
     assert "resume_training: 'alone.state.safetensors' not found" in line
-    assert "batches of 6" in refused("--resume_training", "True", "--batch_size", 3)
+    assert "6 examples per step" in refused("--resume_training", "True", "--batch_size", 3)
 
 
 def predict(refused: Callable[..., str], *words: object) -> str:

@@ -172,7 +172,7 @@ def test_a_saved_recipe_is_equal_and_names_no_untouched_inert_key(recipe_file: W
 
 def test_to_dict_is_plain() -> None:
     plain = to_dict(Recipe())
-    assert plain["runner_config"] == {"epochs": 1}
+    assert plain["runner_config"] == {"epochs": 1, "gradient_accumulation_steps": 1}
     assert plain["parallel"]["parallel_optimizer_config"]["parallel_optimizer_threshold"] == 64
     assert "metric" not in plain
 

@@ -32,13 +32,14 @@ _INERT_IN_FORK = """
 src_strategy_path_or_dir auto_trans_ckpt only_save_strategy transform_process_num trainer.type trainer.model_name
 runner_config.sink_mode runner_config.sink_size runner_config.sink_per_epoch
 train_dataset.python_multiprocessing train_dataset.repeat train_dataset.numa_enable train_dataset.prefetch_size
-train_dataset_task eval_epoch_interval eval_dataset.python_multiprocessing eval_dataset.repeat
+train_dataset_task eval_dataset.python_multiprocessing eval_dataset.repeat
 eval_dataset.numa_enable eval_dataset.prefetch_size eval_dataset_task parallel.enable_alltoall parallel.full_batch
 parallel.search_mode parallel.strategy_ckpt_save_file parallel.strategy_ckpt_config parallel_config.vocab_emb_dp
-parallel_config.gradient_aggregation_group moe_config callbacks.1.integrated_save callbacks.1.async_save callbacks.2
-callbacks.3 eval_callbacks context.enable_graph_kernel context.graph_kernel_flags context.max_call_depth
+parallel_config.gradient_aggregation_group moe_config callbacks.1.integrated_save callbacks.1.async_save
+callbacks.2.keep_default_action callbacks.3 eval_callbacks
+context.enable_graph_kernel context.graph_kernel_flags context.max_call_depth
 context.save_graphs context.save_graphs_path metric runner_wrapper.type auto_tune filepath_prefix autotune_per_step
-profile profile_start_step profile_stop_step init_start_profile profile_communication profile_memory layer_scale
+init_start_profile profile_communication profile_memory layer_scale
 layer_decay lr_scale lr_scale_factor remote_save_url
 """
 INERT_IN_FORK = _INERT_IN_FORK.split()

@@ -9,7 +9,8 @@ from mindspore import Parameter, Tensor
 
 from mindformers.core.optimizer import AdamW
 
-SETTINGS = {"beta1": 0.8, "beta2": 0.9, "eps": 1e-2, "weight_decay": 0.3}
+DECAY = 0.3
+SETTINGS = {"beta1": 0.8, "beta2": 0.9, "eps": 1e-2, "weight_decay": [DECAY, 0.0]}
 RATES = (0.01, 0.02, 0.02, 0.005, 0.001)
 SHAPES = {"matrix": (4, 3), "vector": (5,)}
 
@@ -29,11 +30,11 @@ def take_steps(optimizer: AdamW, gradients: list[dict[str, np.ndarray]], factor:
 
 
 def steps_of_torch(start: dict[str, np.ndarray], gradients: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Matrices are decayed, vectors are not."""
+    """The matrix is decayed, the vector is not."""
     torch = pytest.importorskip("torch")
     tensors = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in start.items()}
     groups = [
-        {"params": [tensors["matrix"]], "weight_decay": SETTINGS["weight_decay"]},
+        {"params": [tensors["matrix"]], "weight_decay": DECAY},
         {"params": [tensors["vector"]], "weight_decay": 0.0},
     ]
     betas = (SETTINGS["beta1"], SETTINGS["beta2"])
@@ -60,7 +61,7 @@ def step_by_numpy(
             g = gradient.astype(np.float64) * factor
             first[name] = b1 * first[name] + (1 - b1) * g
             second[name] = b2 * second[name] + (1 - b2) * g * g
-            decay = SETTINGS["weight_decay"] if name == "matrix" else 0.0
+            decay = DECAY if name == "matrix" else 0.0
             w = weights[name].astype(np.float64) * (1 - lr * decay)
             w -= lr * (first[name] / (1 - b1**t)) / (np.sqrt(second[name] / (1 - b2**t)) + eps)
             weights[name] = w.astype(np.float16)

@@ -106,8 +106,7 @@ class Bench:
 
     def take(self, step: int, lr: float = 0.05) -> float:
         self.adapter.begin_step(step)
-        tensors = (Tensor(IDS), Tensor(IDS), Tensor(lr, ms.float32), self.optimizer.powers_at(step + 1))
-        return float(self.step(*tensors, Tensor(1.0, ms.float32))[0].asnumpy())
+        return self.step([{"input_ids": IDS, "labels": IDS}], lr, 1.0, step + 1).loss
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +145,7 @@ def test_the_gradient_of_new_rows_is_that_of_the_tables_rows() -> None:
     """With a tied head one table has both roles, and its rows get the sum."""
 
     def gradient(net: object, weight: ms.Parameter) -> np.ndarray:
-        loss = ops.value_and_grad(CausalLoss(net), None, ParameterTuple([weight]))
+        loss = ops.value_and_grad(CausalLoss(net), None, ParameterTuple([weight]), has_aux=True)
         net.set_train(False)
         return loss(Tensor(IDS), Tensor(IDS))[1][0].asnumpy()
 
@@ -155,4 +154,4 @@ def test_the_gradient_of_new_rows_is_that_of_the_tables_rows() -> None:
     name = "model.tok_embeddings.embedding_weight"
     expected = gradient(whole, whole.model.tok_embeddings.embedding_weight)
     found = gradient(net, adapter.weights[f"{name}.new_rows"])
-    np.testing.assert_allclose(found, expected[NUM_TEXT_TOKENS:], atol=1e-6)
+    np.testing.assert_allclose(found, expected[NUM_TEXT_TOKENS:], atol=1e-5)

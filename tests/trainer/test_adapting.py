@@ -71,7 +71,7 @@ def resumed(tmp_path_factory: pytest.TempPathFactory, place: Path) -> Path:
 
     def take_until_the_end(self: Training, *given: object) -> None:
         take(self, *given)
-        if self.done == INTERRUPTED_AFTER:
+        if self.state.done == INTERRUPTED_AFTER:
             raise Interrupted
 
     with pytest.MonkeyPatch.context() as patch:

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn, ops
 from mindformers.dataset.mindrecord import open_mindrecord
 from mindformers.dataset.mindrecord_writer import write_records
 from mindformers.modalities import MODALITIES, modality_of_ids
-from mindformers.trainer.evaluating import evaluate_batches
+from mindformers.trainer.evaluating import Evaluation
 from tests.trainer.small_run import IGNORED, NUM_TEXT_TOKENS, VOCAB_SIZE, rows_of
 
 NUM_ROWS, BATCH_SIZE = 7, 3
@@ -49,7 +49,7 @@ def evaluated(table: np.ndarray, path: Path, ignored: int = IGNORED) -> dict[str
     config = SimpleNamespace(
         modality_table=lambda: modality_of_ids(VOCAB_SIZE, NUM_TEXT_TOKENS), ignore_token_id=ignored, pad_token_id=0
     )
-    return evaluate_batches(Lookup(table), config, open_mindrecord(path, batch_size=BATCH_SIZE))
+    return Evaluation(Lookup(table), config).measure(open_mindrecord(path, batch_size=BATCH_SIZE))
 
 
 def tokens_by_numpy(table: np.ndarray) -> list[tuple[int, float, bool]]:

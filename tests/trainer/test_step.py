@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
@@ -31,10 +30,10 @@ class Lookup(nn.Cell):
 class Bench:
     """A step, and its weights and state as arrays."""
 
-    def __init__(self, max_grad_norm: float | None) -> None:
+    def __init__(self, max_grad_norm: float | None, is_accumulating: bool = False) -> None:
         self.net = Lookup()
         self.optimizer = AdamW([self.net.table], BETA1, BETA2, eps=1e-8)
-        self.step = TrainStep(CausalLoss(self.net), self.optimizer, max_grad_norm)
+        self.step = TrainStep(CausalLoss(self.net), self.optimizer, max_grad_norm, is_accumulating)
         self.start = self.now()
 
     def now(self) -> list[np.ndarray]:
@@ -48,9 +47,8 @@ class Bench:
             ops.assign(p, Tensor(value))
 
     def take(self, scale: float = 1.0) -> tuple[float, float, bool]:
-        tensors = (Tensor(IDS), Tensor(IDS), Tensor(LR, ms.float32), self.optimizer.powers_at(1))
-        loss, norm, finite = self.step(*tensors, Tensor(scale, ms.float32))
-        return float(loss.asnumpy()), float(norm.asnumpy()), bool(finite.asnumpy())
+        result = self.step([{"input_ids": IDS, "labels": IDS}], LR, scale, 1)
+        return result.loss, result.grad_norm, result.is_finite
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +124,39 @@ def test_a_weight_that_is_no_number_stops_the_update(bench: Bench) -> None:
     assert np.isnan(table).sum() == 1
     assert not first.any()
     assert not second.any()
+
+
+def rows_and_labels(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Six rows of which ever fewer tokens count, the last none."""
+    ids = rng.integers(0, V, (6, 4)).astype(np.int32)
+    return ids, np.where(np.arange(4) + np.arange(6)[:, None] < 6, ids, -100).astype(np.int32)
+
+
+def test_micro_batches_are_one_large_batch() -> None:
+    large, small = Bench(MAX_NORM), Bench(MAX_NORM, is_accumulating=True)
+    rng = np.random.default_rng(1)
+    for number in (1, 2, 3):
+        ids, labels = rows_and_labels(rng)
+        whole = large.step([{"input_ids": ids, "labels": labels}], LR, 4.0, number)
+        parts = [{"input_ids": ids[i : i + 2], "labels": labels[i : i + 2]} for i in (0, 2, 4)]
+        result = small.step(parts, LR, 4.0, number)
+        assert (result.tokens, result.is_finite) == (whole.tokens, True)
+        assert (result.loss, result.grad_norm) == pytest.approx((whole.loss, whole.grad_norm), rel=1e-6)
+        for ours, theirs in zip(small.now(), large.now(), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_micro_batch_that_is_not_finite_costs_its_step_and_no_other() -> None:
+    one = Bench(MAX_NORM, is_accumulating=True)
+    batch = {"input_ids": IDS, "labels": IDS}
+    assert not one.step([batch, batch], LR, float("inf"), 1).is_finite
+    assert all(np.array_equal(now, then) for now, then in zip(one.now(), one.start, strict=True))
+    result = one.step([batch, batch], LR, 1.0, 1)
+    loss, gradient = loss_and_gradient(one.start[0])
+    assert (result.loss, result.grad_norm) == pytest.approx((loss, np.linalg.norm(gradient)), rel=1e-5)
+    assert (result.tokens, result.is_finite) == (12, True)
+
+
+def test_more_than_one_batch_needs_a_step_that_accumulates(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="too many values"):
+        bench.step([{"input_ids": IDS, "labels": IDS}] * 2, LR, 1.0, 1)

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mindformers.config import Recipe
 from mindformers.tools.errors import InputError
-from mindformers.trainer import runner, training
-from mindformers.trainer.training import Training, build_schedule
+from mindformers.trainer import runner
+from mindformers.trainer.assembly import build_schedule
+from mindformers.trainer.step import StepResult
+from mindformers.trainer.training import Training
 from tests.trainer.small_run import (
     BATCH_SIZE,
     END_RATE,
     EPOCHS,
     NUM_ROWS,
     PEAK_RATE,
-    SEQ_LENGTH,
     log_rows,
     small_recipe,
     write_data,
 )
+from tests.trainer.table_run import recipe_over, table_run
 from tests.trials import trials
 
 STEPS_PER_EPOCH = NUM_ROWS // BATCH_SIZE
@@ -57,17 +58,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe_in(folder: Path, data: Path, **overrides: object) -> Recipe:
-    paths = {f"{name}_dataset__data_loader__dataset_dir": str(data / f"{name}.mindrecord") for name in ("train",)}
-    paths["eval_dataset__data_loader__dataset_dir"] = str(data / "test.mindrecord")
-    return small_recipe(folder, **paths, **overrides)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Run:
     """A run without interruption."""
     folder = tmp_path_factory.mktemp("whole")
-    checkpoint = runner.train(recipe_in(folder, data))
+    checkpoint = runner.train(recipe_over(folder, data))
     return Run(folder / "output", checkpoint)
 
 
@@ -79,26 +74,28 @@ def resumed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
     def take_until_the_end(self: Training, *given: object) -> None:
         take(self, *given)
-        if self.done == request.param:
+        if self.state.done == request.param:
             raise Interrupted
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Training, "take_step", take_until_the_end)
         with pytest.raises(Interrupted):
-            runner.train(recipe_in(folder, data, **reports))
+            runner.train(recipe_over(folder, data, **reports))
     output = folder / "output"
     assert [row["step"] for row in log_rows(output)] == list(range(REPORTED_EVERY, request.param + 1, REPORTED_EVERY))
     with (output / "train_log.jsonl").open("a") as log:
         log.write('{"step": 99, "lo')  # a line that was cut off
     settings = {"load_checkpoint": str(output), "resume_training": True}
-    return Run(output, runner.train(recipe_in(folder, data, **reports, **settings)))
+    return Run(output, runner.train(recipe_over(folder, data, **reports, **settings)))
 
 
 def test_every_step_is_in_the_log(whole: Run) -> None:
     rows = log_rows(whole.output, without=())
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     assert [row["epoch"] for row in rows] == [1] * STEPS_PER_EPOCH + [2] * STEPS_PER_EPOCH
-    assert all(set(row) == {"step", "epoch", "loss", "lr", "grad_norm", "tokens_per_s", "loss_scale"} for row in rows)
+    promised = {"step", "epoch", "loss", "lr", "grad_norm", "tokens_per_s", "loss_scale"}
+    added = {"smooth_loss", "seconds_per_step", "mfu", "overflow", "skipped", "memory_gb", "peak_memory_gb"}
+    assert all(set(row) == promised | added for row in rows)
     assert all(row["tokens_per_s"] > 0 and row["grad_norm"] > 0 and row["loss_scale"] == 1.0 for row in rows)
 
 
@@ -159,12 +156,12 @@ def test_every_weight_was_trained(whole: Run) -> None:
 def test_resuming_over_other_data_is_refused(whole: Run, data: Path, tmp_path: Path) -> None:
     changes = {"load_checkpoint": str(whole.checkpoint), "resume_training": True}
     expected = (
-        "resume_training: the run had batches of 4 from 18 records; expected the same data; "
-        "here batches of {} from {} records; resume with the recipe of that run"
+        "resume_training: the run had 4 examples per step from 18 records; expected the same data; "
+        "here {} per step from {} records; resume with the recipe of that run"
     )
     for key, value, found in (("batch_size", 2, (2, NUM_ROWS)), ("num_samples", 12, (4, 12))):
         with pytest.raises(InputError) as caught:
-            runner.train(recipe_in(tmp_path, data, **changes, **{f"runner_config__{key}": value}))
+            runner.train(recipe_over(tmp_path, data, **changes, **{f"runner_config__{key}": value}))
         assert caught.value.line() == expected.format(*found)
     assert not (tmp_path / "output" / "train_log.jsonl").exists()
     assert not (tmp_path / "output" / "config.yaml").exists()
@@ -172,18 +169,18 @@ def test_resuming_over_other_data_is_refused(whole: Run, data: Path, tmp_path: P
 
 def test_resuming_a_finished_run_only_writes_its_end_again(whole: Run, data: Path, tmp_path: Path) -> None:
     changes = {"load_checkpoint": str(whole.checkpoint), "resume_training": True}
-    path = runner.train(recipe_in(tmp_path, data, **changes))
+    path = runner.train(recipe_over(tmp_path, data, **changes))
     assert path.name == whole.checkpoint.name
     assert all(np.array_equal(a, load_file(whole.checkpoint)[name]) for name, a in load_file(path).items())
 
 
 def test_resuming_needs_a_checkpoint_and_its_state(whole: Run, data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="load_checkpoint: not given"):
-        runner.train(recipe_in(tmp_path, data, resume_training=True))
+        runner.train(recipe_over(tmp_path, data, resume_training=True))
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes(whole.checkpoint.read_bytes())
     with pytest.raises(InputError, match=r"alone\.state\.safetensors' not found"):
-        runner.train(recipe_in(tmp_path, data, resume_training=True, load_checkpoint=str(alone)))
+        runner.train(recipe_over(tmp_path, data, resume_training=True, load_checkpoint=str(alone)))
 
 
 @pytest.mark.parametrize(
@@ -210,23 +207,21 @@ class FakeStep:
     def __init__(self, losses: list[float | None]) -> None:
         self.losses = iter(losses)
         self.scales: list[float] = []
+        self.numbers: list[int] = []
 
-    def __call__(self, ids: object, labels: object, lr: object, powers: object, scale: object) -> tuple:
+    def compile(self, batch: object) -> None:
+        """Nothing to do."""
+
+    def __call__(self, batches: object, lr: float, scale: float, number: int, begin_batch: object) -> StepResult:
         loss = next(self.losses)
-        self.scales.append(float(scale.asnumpy()))
-        values = (math.nan, math.inf, False) if loss is None else (loss, 2.0, True)
-        return tuple(training.Tensor(value) for value in values)
+        self.scales.append(scale)
+        self.numbers.append(number)
+        return StepResult(math.nan, math.inf, False, 9) if loss is None else StepResult(loss, 2.0, True, 9)
 
 
 def test_a_report_is_the_mean_since_the_last_and_skips_what_overflowed(data: Path, tmp_path: Path) -> None:
-    from mindformers.dataset.mindrecord import open_mindrecord
-    from tests.models.tiny import tiny_net
-
     scale = {"type": "DynamicLossScaleUpdateCell", "loss_scale_value": 8, "scale_window": 2}
-    changes = {"callbacks__0__per_print_times": 3, "runner_wrapper__scale_sense": scale}
-    net = tiny_net(num_layers=1, hidden_size=8, num_heads=2, seq_length=SEQ_LENGTH, experts=None)
-    batches = open_mindrecord(data / "train.mindrecord", batch_size=BATCH_SIZE, drop_remainder=True)
-    run = Training(recipe_in(tmp_path, data, **changes), net, batches)
+    run = table_run(tmp_path, data, callbacks__0__per_print_times=3, runner_wrapper__scale_sense=scale)
     run.step = FakeStep([5.0, None, 4.0, 3.0, 2.0, 1.0, None, 0.5])
     run.run()
     rows = log_rows(tmp_path / "output")
@@ -235,3 +230,6 @@ def test_a_report_is_the_mean_since_the_last_and_skips_what_overflowed(data: Pat
     # halved after the overflows of steps 2 and 7, doubled after each two calm steps
     assert run.step.scales == [8, 8, 4, 4, 8, 8, 16, 8]
     assert [row["loss_scale"] for row in rows] == [4, 8, 8]
+    assert [(row["overflow"], row["skipped"]) for row in rows] == [(True, 1), (False, 1), (True, 2)]
+    # updates are counted without those that changed nothing, as Adam's correction needs them
+    assert run.step.numbers == [1, 2, 2, 3, 4, 5, 6, 6]

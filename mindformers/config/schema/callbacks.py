@@ -87,17 +87,20 @@ class ObsMonitor(Callback):
 
 @dataclass
 class SummaryMonitor(Callback):
-    """`SummaryMonitor`: MindInsight files in MindFormers; nothing here."""
+    """`SummaryMonitor`: event files for TensorBoard, a point per log line; in MindFormers they are MindInsight's.
 
-    has_effect: ClassVar[bool] = False
+    Args:
+        summary_dir: where they go; None means `summary` in the output folder.
+    """
+
     summary_dir: str | None = None
-    collect_freq: int | None = None
-    collect_specified_data: Any = None
-    keep_default_action: bool = True
-    custom_lineage_data: Any = None
-    collect_tensor_freq: int | None = None
-    max_file_size: int | None = None
-    export_options: Any = None
+    collect_freq: int | None = inert(instead="per_print_times of MFLossMonitor")
+    collect_specified_data: Any = inert()
+    keep_default_action: bool = inert(True)
+    custom_lineage_data: Any = inert()
+    collect_tensor_freq: int | None = inert()
+    max_file_size: int | None = inert()
+    export_options: Any = inert()
 
 
 @dataclass

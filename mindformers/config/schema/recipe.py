@@ -14,6 +14,7 @@ from mindformers.config.schema.model import ModelSection, ProcessorConfig
 from mindformers.config.schema.parallel import MoeConfig, ParallelConfig, ParallelContext, RecomputeConfig
 from mindformers.config.schema.running import (
     ContextConfig,
+    EvaluationConfig,
     LrScheduleConfig,
     OptimizerConfig,
     RunnerConfig,
@@ -41,10 +42,14 @@ class Recipe:
         resume_training: whether optimizer, step and data position are taken from `load_checkpoint` as well.
         run_mode: what to do.
         do_eval: whether training evaluates on the way.
-        eval_step_interval: steps between two such evaluations; -1 means only at the end.
+        eval_step_interval: steps between two such evaluations; -1 means none by steps.
+        eval_epoch_interval: epochs between two such evaluations; -1 means none by epochs. Where both are -1, training
+            evaluates only at its end.
         use_parallel: whether this process is one of several.
         micro_batch_interleave_num: parts of a batch whose computation and communication overlap.
         name: the file's name; no key of the YAML.
+        profile: whether the times of a training step's parts are measured and written to `profile.json`.
+        profile_start_step, profile_stop_step: the first and the last step of a run that are measured, from 1.
     """
 
     seed: int = 0
@@ -61,7 +66,8 @@ class Recipe:
     train_dataset_task: DatasetTaskConfig | None = inert()
     do_eval: bool = False
     eval_step_interval: int = -1
-    eval_epoch_interval: int = inert(-1)
+    eval_epoch_interval: int = -1
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     eval_dataset: EvalDatasetConfig = field(default_factory=EvalDatasetConfig)
     eval_dataset_task: DatasetTaskConfig | None = inert()
     use_parallel: bool = False
@@ -87,9 +93,9 @@ class Recipe:
     auto_tune: bool = inert(False)
     filepath_prefix: str = inert("")
     autotune_per_step: int = inert(10)
-    profile: bool = inert(False)
-    profile_start_step: int = inert(1)
-    profile_stop_step: int = inert(10)
+    profile: bool = False
+    profile_start_step: int = 1
+    profile_stop_step: int = 10
     init_start_profile: bool = inert(False)
     profile_communication: bool = inert(False)
     profile_memory: bool = inert(True)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mindformers.config.inert import inert
@@ -31,12 +31,13 @@ class RunnerConfig:
         epochs: passes over the training data.
         batch_size: examples per step and device; where given it wins over the batch sizes of the datasets.
         num_samples: use only the first so many records of a dataset; None means all.
+        gradient_accumulation_steps: batches per step; the step is that of one batch with all their examples.
     """
 
     epochs: int = 1
     batch_size: int | None = None
     num_samples: int | None = None
-    gradient_accumulation_steps: int = inert(1)
+    gradient_accumulation_steps: int = 1
     sink_mode: bool = inert(False)
     sink_size: int = inert(-1)
     sink_per_epoch: bool | int = inert(False)
@@ -58,6 +59,8 @@ class OptimizerConfig:
         eps: added to the denominator.
         learning_rate: constant rate for a recipe that has no `lr_schedule.learning_rate`.
         weight_decay: share of a weight that is taken off per step and unit of learning rate.
+        no_decay: patterns of the names of weights that are not decayed, `*` for any text: by default norms, biases and
+            embeddings. An empty list decays all.
     """
 
     type: str = "AdamW"
@@ -66,6 +69,7 @@ class OptimizerConfig:
     eps: float = 1e-8
     learning_rate: float | None = None
     weight_decay: float = 0.0
+    no_decay: list[str] = field(default_factory=lambda: ["*norm*", "*bias", "*embedding*"])
 
 
 @dataclass
@@ -122,12 +126,14 @@ class RunnerWrapper:
         scale_sense: a plain number is a fixed loss scale.
         use_clip_grad: whether gradients are clipped by their global norm.
         max_grad_norm: the norm above which they are.
+        max_skipped_steps: steps in a row that change nothing, as gradients are not finite, until training gives up.
     """
 
     type: str = inert("MFTrainOneStepCell")
     scale_sense: float | ScaleSense = 1.0
     use_clip_grad: bool = False
     max_grad_norm: float = 1.0
+    max_skipped_steps: int = 20
 
     @property
     def loss_scale(self) -> ScaleSense:
@@ -135,6 +141,25 @@ class RunnerWrapper:
         if isinstance(self.scale_sense, ScaleSense):
             return self.scale_sense
         return ScaleSense("FixedLossScaleUpdateCell", self.scale_sense)
+
+
+@dataclass
+class EvaluationConfig:
+    """`evaluation`: how training evaluates on the way, where `do_eval` says that it does.
+
+    Args:
+        max_rows: records of `eval_dataset` that such an evaluation reads, from its beginning; None means all. The
+            evaluation at the end of training always reads all.
+        best_metric: what decides which checkpoint is the best: `loss`, `perplexity` or `accuracy`, in total or of one
+            modality as `loss.molecule`.
+        min_delta: the least change of it that counts as better.
+        patience: evaluations without a better one after which training stops; None means never.
+    """
+
+    max_rows: int | None = 512
+    best_metric: str = "loss"
+    min_delta: float = 0.0
+    patience: int | None = None
 
 
 @dataclass
@@ -146,12 +171,15 @@ class ContextConfig:
         device_target: kind of device.
         device_id: which device of this machine.
         max_device_memory: how much of it to use, e.g. `58GB`; None leaves it to MindSpore.
+        peak_tflops: what one device can compute in the recipe's type, in 10^12 operations per second, for the shown
+            utilisation (MFU). On CPU None measures it by a matrix product; elsewhere None shows no utilisation.
     """
 
     mode: Literal[0, 1] = 0
     device_target: Literal["CPU", "Ascend", "GPU"] = "CPU"
     device_id: int = 0
     max_device_memory: str | None = None
+    peak_tflops: float | None = None
     enable_graph_kernel: bool = inert(False)
     graph_kernel_flags: str = inert("")
     max_call_depth: int | None = inert()
