@@ -75,6 +75,14 @@ def data_of(trained: Trained) -> str:
     return str(trained.folder / "train.mindrecord")
 
 
+@pytest.fixture(scope="module")
+def tuned(trained: Trained) -> tuple[Path, dict[str, Any]]:
+    """A checkpoint with learned routers, and the report on them."""
+    output = trained.folder / "learned.safetensors"
+    recipe = trained.load(runner_config__epochs=60)
+    return output, tune_routers(recipe, flags(data=data_of(trained), output=str(output)))
+
+
 IDS = np.arange(1, 25, dtype=np.int32).reshape(2, 12)
 
 
@@ -121,12 +129,11 @@ def test_patterns_are_imported_without_a_checkpoint(trained: Trained) -> None:
     assert read_experts(output).settings["method"] == "published"
 
 
-def test_tuned_routers_find_the_choices_and_change_nothing_else(trained: Trained) -> None:
-    output = trained.folder / "learned.safetensors"
-    recipe = trained.load(runner_config__epochs=60)
-    report = tune_routers(recipe, flags(data=data_of(trained), output=str(output)))
-    random, tuned = report["random"]["agreement"], report["tuned"]["agreement"]
-    assert tuned["total"] > 0.8 > 0.6 > random["total"]
+def test_tuned_routers_find_the_choices_and_change_nothing_else(
+    trained: Trained, tuned: tuple[Path, dict[str, Any]]
+) -> None:
+    output, report = tuned
+    assert report["tuned"]["agreement"]["total"] > 0.8 > 0.6 > report["random"]["agreement"]["total"]
     assert json.loads(output.with_suffix(".report.json").read_text()) == report
     before, after = load_file(trained.checkpoint), load_file(output)
     assert set(after) - set(before) == {
@@ -135,9 +142,8 @@ def test_tuned_routers_find_the_choices_and_change_nothing_else(trained: Trained
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_learned_routing_runs_natively_and_masked_alike(trained: Trained) -> None:
-    output = trained.folder / "routed.safetensors"
-    tune_routers(trained.load(runner_config__epochs=1), flags(data=data_of(trained), output=str(output)))
+def test_learned_routing_runs_natively_and_masked_alike(trained: Trained, tuned: tuple[Path, dict[str, Any]]) -> None:
+    output, _ = tuned
     net, masked = trained.network(output, "learned"), trained.network(output, "learned")
     for layer in masked.model.layers:
         layer.feed_forward.native = None
@@ -147,7 +153,7 @@ def test_learned_routing_runs_natively_and_masked_alike(trained: Trained) -> Non
     )
     exact = runner.evaluate(trained.load(load_checkpoint=str(output)))  # its routers are left out
     assert learned["total"]["tokens"] == exact["total"]["tokens"]
-    assert learned["total"]["loss"] < exact["total"]["loss"] * 1.5
+    assert learned["total"]["loss"] < exact["total"]["loss"] * 1.1
 
 
 def test_a_network_that_wants_routers_says_how_to_make_them(trained: Trained) -> None:
