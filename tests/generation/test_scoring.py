@@ -19,9 +19,12 @@ def scorer() -> Scorer:
 
 def test_a_score_is_the_sum_of_log_probabilities(scorer: Scorer) -> None:
     found = scorer.log_likelihoods(PAIRS)
-    for (context, continuation), score in zip(PAIRS, found, strict=True):
-        logits = logits_of(scorer.net, np.asarray([[*context, *continuation]]))[0].astype(np.float64)
-        shares = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    ids = np.zeros((len(PAIRS), max(len(context) + len(continuation) for context, continuation in PAIRS)), np.int32)
+    for row, (context, continuation) in zip(ids, PAIRS, strict=True):
+        row[: len(context) + len(continuation)] = [*context, *continuation]
+    logits = logits_of(scorer.net, ids).astype(np.float64)
+    all_shares = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    for (context, continuation), score, shares in zip(PAIRS, found, all_shares, strict=True):
         places = np.arange(len(context) - 1, len(context) + len(continuation) - 1)
         assert score == pytest.approx(shares[places, continuation].sum(), abs=1e-4)
 
