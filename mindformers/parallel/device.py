@@ -56,9 +56,18 @@ def memory_in_use() -> tuple[int | None, int | None]:
 
 def rank() -> int:
     """The number of this process among those of a run, from 0."""
-    return int(os.environ.get("RANK_ID", "0") or 0)
+    return _number_in("RANK_ID", default=0)
 
 
 def device_num() -> int:
     """How many processes the run has."""
-    return int(os.environ.get("RANK_SIZE", "") or os.environ.get("MS_WORKER_NUM", "") or 1)
+    return _number_in("RANK_SIZE", default=0) or _number_in("MS_WORKER_NUM", default=0) or 1
+
+
+def _number_in(variable: str, default: int) -> int:
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal():
+        raise InputError(
+            f"environment variable {variable}", f"'{text}'", "a whole number", "unset it, or use a launcher in scripts/"
+        )
+    return int(text)

@@ -57,3 +57,10 @@ def test_empty_variables_count_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK_ID", "RANK_SIZE", "MS_WORKER_NUM"):
         monkeypatch.setenv(name, "")
     assert (rank(), device_num()) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["RANK_ID", "RANK_SIZE", "MS_WORKER_NUM"])
+def test_what_is_no_number_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "first")
+    with pytest.raises(InputError, match=f"environment variable {name}: 'first'; expected a whole number; unset it"):
+        rank(), device_num()
