@@ -43,6 +43,21 @@ install_requirements() { # nothing is asked of the network when these very requi
     : >"$stamp"
 }
 
+launch() { # launch KIND SCRIPT WORDS...: start processes and watch over them; paths stay those of the current folder
+    local kind=$1 script=$2 root python
+    shift 2
+    if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+        sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$script"
+        exit 0
+    fi
+    root=$(cd "$(dirname "$script")/.." && pwd)
+    python=$root/.venv/bin/python
+    if [ -n "${VIRTUAL_ENV:-}" ] || [ ! -x "$python" ]; then python=$(command -v python || command -v python3); fi
+    [ -n "$python" ] || fail "python: not found; expected Python 3.11 on the PATH; activate its environment"
+    export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+    exec "$python" -m mindformers.launch "$kind" "$@"
+}
+
 fail() {
     echo "error: $*" >&2
     exit 2

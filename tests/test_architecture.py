@@ -24,7 +24,7 @@ FLOORS = (
     {"models"},
     {"generation", "pet"},
     {"trainer", "evaluation"},
-    {"cli", "web"},
+    {"cli", "web", "launch"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 WITHOUT_MINDSPORE = ("tools", "config", "modalities", "experts", "evaluation/metrics")

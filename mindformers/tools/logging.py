@@ -49,7 +49,7 @@ def log_to_files(output_dir: str | Path, rank: int = 0) -> None:
     for handler in [h for h in root.handlers if isinstance(h, logging.FileHandler)]:
         root.removeHandler(handler)
         handler.close()
-    folder = Path(os.environ.get("LOG_MF_PATH") or Path(output_dir) / "log") / f"rank_{rank}"
+    folder = log_folder(output_dir, rank)
     folder.mkdir(parents=True, exist_ok=True)
     for file, level in (("info.log", logging.INFO), ("error.log", logging.ERROR)):
         handler = _File(folder / file, encoding="utf-8")
@@ -59,3 +59,8 @@ def log_to_files(output_dir: str | Path, rank: int = 0) -> None:
     for handler in root.handlers:
         if rank and not isinstance(handler, logging.FileHandler):
             handler.setLevel(logging.WARNING)
+
+
+def log_folder(output_dir: str | Path, rank: int) -> Path:
+    """Where the logs of a rank go: in `$LOG_MF_PATH` or in `<output_dir>/log`."""
+    return Path(os.environ.get("LOG_MF_PATH") or Path(output_dir) / "log") / f"rank_{rank}"
