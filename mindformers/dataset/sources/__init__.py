@@ -1,12 +1,13 @@
 """File formats, each registered under its `--dataset_type`. A new format is one more file here."""
 
-from mindformers.dataset.sources import alpaca, biology, context_target, qa, smiles, text
+from mindformers.dataset.sources import alpaca, biology, chemllmbench, context_target, qa, smiles, text
 from mindformers.dataset.sources.base import Source, register_source, source_class, source_names
 
 __all__ = [
     "Source",
     "alpaca",
     "biology",
+    "chemllmbench",
     "context_target",
     "qa",
     "register_source",

@@ -28,7 +28,7 @@ def _read_rows(kind: str, rows: list[Any], path: Path, indent: int | None = None
 
 
 def test_all_formats_are_known() -> None:
-    names = ["alpaca", "context_target", "nucleotide", "protein", "qa", "smiles", "text", "wiki"]
+    names = ["alpaca", "chemllmbench", "context_target", "nucleotide", "protein", "qa", "smiles", "text", "wiki"]
     assert source_names() == names
     with pytest.raises(InputError, match=r"dataset_type: unknown name 'proteins'.*did you mean 'protein'"):
         source_class("proteins")
