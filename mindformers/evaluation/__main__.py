@@ -8,12 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mindformers.evaluation.baseline import most_frequent_caption, read_answers
+from mindformers.evaluation.bootstrap import Bootstrap
+from mindformers.evaluation.metrics.metric import Metric
+from mindformers.evaluation.metrics.properties import PropertyScores
+from mindformers.evaluation.property_tree import read_combinations, read_property_tree
 from mindformers.evaluation.report import Report
 from mindformers.evaluation.scoring import evaluate
 from mindformers.evaluation.table import format_report
 from mindformers.evaluation.tasks import get_task, task_names
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
 from mindformers.tools.files import write_json
+
+CAPTION = "caption"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +51,10 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--text_tokenizer", metavar="VOCAB", help="a WordPiece vocab.txt (SciBERT's uncased)")
     parser.add_argument("--output", metavar="J.json", help="also write the report here")
     parser.add_argument("--skip", default="", metavar="NAMES", help="metrics to leave out, e.g. meteor,fcd")
+    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="95 %% intervals from so many draws")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="where the draws begin")
+    parser.add_argument("--property_tree", metavar="F", help="L+M-24's nested_props.json: adds property F1 (caption)")
+    parser.add_argument("--held_out_combinations", metavar="F", help="L+M-24's withheld_combos.txt, with the tree")
     parser.add_argument("--baseline", metavar="TRAIN", help="also score a training file's most frequent answer")
     return parser
 
@@ -53,12 +63,38 @@ def _run(args: Namespace) -> Report:
     if args.output and Path(args.output).is_dir():
         raise InputError("--output", f"'{args.output}' is a folder", "the name of a JSON file")
     task = get_task(args.task)
+    more_metrics, bootstrap = _property_metrics(args), _bootstrap(args)
     table = task.read(args.predictions, args.references)
     answer = None
     if args.baseline:
         answer = most_frequent_caption(read_answers(args.baseline, task.answer_columns))
-    skip = [name.strip() for name in args.skip.split(",") if name.strip()]
-    return evaluate(task.name, table, text_tokenizer=args.text_tokenizer, skip=skip, baseline_answer=answer)
+    return evaluate(
+        task.name,
+        table,
+        text_tokenizer=args.text_tokenizer,
+        skip=[name.strip() for name in args.skip.split(",") if name.strip()],
+        baseline_answer=answer,
+        more_metrics=more_metrics,
+        bootstrap=bootstrap,
+    )
+
+
+def _bootstrap(args: Namespace) -> Bootstrap | None:
+    for name in ("bootstrap", "seed"):
+        if getattr(args, name) < 0:
+            raise InputError(f"--{name}", str(getattr(args, name)), "0 or more", "for example --bootstrap 1000")
+    return Bootstrap(args.bootstrap, args.seed) if args.bootstrap else None
+
+
+def _property_metrics(args: Namespace) -> list[Metric]:
+    if not args.property_tree:
+        if args.held_out_combinations:
+            raise InputError("--held_out_combinations", "given alone", "--property_tree with it", "name both files")
+        return []
+    if args.task != CAPTION:
+        raise InputError("--property_tree", f"--task {args.task}", f"--task {CAPTION}", "leave the tree out")
+    pairs = read_combinations(args.held_out_combinations) if args.held_out_combinations else []
+    return [PropertyScores(read_property_tree(args.property_tree), pairs)]
 
 
 def _save(report: Report, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from mindformers.evaluation.bootstrap import Interval
 from mindformers.evaluation.metrics.metric import Score
 
 
@@ -18,6 +19,9 @@ class Report:
         tokenizer: the words that BLEU and METEOR counted, or None where the task has no words.
         metrics: metric name -> score, in the order of the table.
         baseline: the same for the baseline, or None where there is none.
+        intervals: metric name -> the 95 % interval of the model's score, or None where none were asked for.
+        references: a hash of the ground truths, by which runs over the same items are known.
+        details: scores below the table's rows, as plain values.
         versions: library -> version, of all that computed a score.
         notes: what a reader of the numbers has to know.
     """
@@ -27,6 +31,9 @@ class Report:
     tokenizer: str | None
     metrics: dict[str, Score]
     baseline: dict[str, Score] | None = None
+    intervals: dict[str, Interval] | None = None
+    references: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -38,6 +45,9 @@ class Report:
             "tokenizer": self.tokenizer,
             "metrics": _plain(self.metrics),
             "baseline": None if self.baseline is None else _plain(self.baseline),
+            "intervals": self.intervals,
+            "references": self.references,
+            "details": self.details,
             "versions": self.versions,
             "notes": self.notes,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mindformers.evaluation.bootstrap import Interval
 from mindformers.evaluation.metrics.metric import Score
 from mindformers.evaluation.report import Report
 
@@ -16,9 +17,21 @@ def format_report(report: Report) -> str:
 
 
 def _cells(report: Report) -> list[list[str]]:
-    columns = [report.metrics] + ([] if report.baseline is None else [report.baseline])
-    header = ["metric", "model", "baseline"] if report.baseline is not None else ["metric", "value"]
-    return [header] + [[name, *(_cell(column[name]) for column in columns)] for name in report.metrics]
+    has_baseline, intervals = report.baseline is not None, report.intervals
+    header = ["metric", "model" if has_baseline else "value"]
+    header += ["95 % interval"] if intervals is not None else []
+    header += ["baseline"] if has_baseline else []
+    rows = [header]
+    for name, score in report.metrics.items():
+        row = [name, _cell(score)]
+        row += [_interval_cell(intervals.get(name))] if intervals is not None else []
+        row += [_cell(report.baseline[name])] if has_baseline else []
+        rows.append(row)
+    return rows
+
+
+def _interval_cell(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
 def _cell(score: Score) -> str:

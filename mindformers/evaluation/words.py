@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mindformers.evaluation.text_files import read_lines
 from mindformers.tools.errors import InputError
 
 MAX_WORDS = 510  # BERT's 512 positions less [CLS] and [SEP], which published captioning scores leave out
+_WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 _SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
 _NEEDED = ("[UNK]", "[CLS]", "[SEP]")  # what the tokenizer library asks for; SciBERT has no [PAD]
 
@@ -31,6 +33,10 @@ class Words(Protocol):
         """The words of each text."""
         ...
 
+    def search_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """The whole of each text as tokens in which a phrase can be looked for, punctuation apart from words."""
+        ...
+
 
 class PlainWords:
     """Lower-cased words between spaces. Its scores cannot be compared with published ones."""
@@ -42,6 +48,10 @@ class PlainWords:
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """The words of each text."""
         return [text.lower().split() for text in texts]
+
+    def search_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """Lower-cased words and punctuation marks."""
+        return [_WORD_OR_MARK.findall(text.lower()) for text in texts]
 
 
 class WordPieces:
@@ -71,8 +81,15 @@ class WordPieces:
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """The first `MAX_WORDS` pieces of each text, without special pieces that the text itself spells."""
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encoded = self._encoded(texts)
         return [[piece for piece in one.tokens[:MAX_WORDS] if piece not in _SPECIAL] for one in encoded]
+
+    def search_tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """All pieces of each text, however long it is."""
+        return [one.tokens for one in self._encoded(texts)]
+
+    def _encoded(self, texts: Sequence[str]) -> list[Any]:
+        return self._tokenizer.encode_batch([text.strip() for text in texts], add_special_tokens=False)
 
 
 def words_from(vocabulary: str | Path | None) -> Words:

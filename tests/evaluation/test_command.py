@@ -20,7 +20,19 @@ def test_caption_prints_a_table_and_writes_json(tmp_path, capsys):
     status = run("--task", "caption", "--predictions", CAPTIONS, "--text_tokenizer", VOCABULARY, "--output", output)
     assert status == 0
     written, shown = json.loads(output.read_text()), capsys.readouterr().out
-    assert list(written) == ["task", "items", "tokenizer", "metrics", "baseline", "versions", "notes"]
+    keys = [
+        "task",
+        "items",
+        "tokenizer",
+        "metrics",
+        "baseline",
+        "intervals",
+        "references",
+        "details",
+        "versions",
+        "notes",
+    ]
+    assert list(written) == keys
     assert written["task"] == "caption" and written["items"] == 20 and written["baseline"] is None
     assert list(written["metrics"]) == ["BLEU-2", "BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L", "METEOR"]
     assert f"{written['metrics']['BLEU-4']:.6f}" in shown
@@ -55,6 +67,10 @@ def test_lines_with_references(tmp_path, capsys):
         (("--task", "molgen", "--predictions", MOLECULES, "--output", MOLECULES.parent), "--output"),
         (("--task", "caption", "--predictions", CAPTIONS, "--text_tokenizer", CAPTIONS), "vocabulary"),
         (("--task", "caption", "--predictions", CAPTIONS, "--baseline", VOCABULARY), "eval_vocab.txt line 1"),
+        (("--task", "caption", "--predictions", CAPTIONS, "--bootstrap", "-1"), "--bootstrap"),
+        (("--task", "caption", "--predictions", CAPTIONS, "--held_out_combinations", CAPTIONS), "--property_tree"),
+        (("--task", "caption", "--predictions", CAPTIONS, "--property_tree", CAPTIONS), "eval_caption.tsv"),
+        (("--task", "molgen", "--predictions", MOLECULES, "--property_tree", CAPTIONS), "--task caption"),
     ],
 )
 def test_unusable_input_is_one_line_and_status_2(capsys, args, complaint):

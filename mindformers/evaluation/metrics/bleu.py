@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, register_metric
+from mindformers.evaluation.metrics.bleu_counts import bleu_of_draws
+from mindformers.evaluation.metrics.estimate import Estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, register_metric
 
 _BLEU_2, _BLEU_4 = (1 / 2,) * 2, (1 / 4,) * 4
 
@@ -16,10 +18,9 @@ class WordBleu(Metric):
 
     packages = ("nltk",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Rows `BLEU-2` and `BLEU-4`."""
-        values = corpus_bleu(pairs.truth_words, pairs.output_words, [_BLEU_2, _BLEU_4])
-        return dict(zip(("BLEU-2", "BLEU-4"), values, strict=True))
+        return _estimates({"BLEU-2": _BLEU_2, "BLEU-4": _BLEU_4}, pairs.truth_words, pairs.output_words)
 
 
 @register_metric("character_bleu")
@@ -28,9 +29,18 @@ class CharacterBleu(Metric):
 
     packages = ("nltk",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Row `BLEU`."""
-        return {"BLEU": corpus_bleu(pairs.truths, pairs.outputs, [_BLEU_4])[0]}
+        return _estimates({"BLEU": _BLEU_4}, pairs.truths, pairs.outputs)
+
+
+def _estimates(
+    rows: dict[str, tuple[float, ...]], truths: Sequence[Sequence[str]], outputs: Sequence[Sequence[str]]
+) -> dict[str, Estimate]:
+    values = corpus_bleu(truths, outputs, list(rows.values()))
+    again = bleu_of_draws(truths, outputs)
+    pairs = zip(rows.items(), values, strict=True)
+    return {row: Estimate(value, lambda draws, w=weights: again(draws, w)) for (row, weights), value in pairs}
 
 
 def corpus_bleu(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, Unmeasured, mean, register_metric
+from mindformers.evaluation.metrics.estimate import Estimate, mean_estimate, share_estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, Unmeasured, register_metric
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -24,21 +25,25 @@ class Similarity(Metric):
     packages = ("rdkit",)
     label: ClassVar[str]
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate | Unmeasured]:
         """Rows `<label> (valid only)` and `<label> (invalid = 0)`."""
+        values = self._similarities(pairs)
+        is_valid = [both is not None for both in pairs.molecule_pairs]
+        none_valid = Unmeasured("no valid output", "RDKit reads none of the outputs: no similarity over valid ones")
+        return {
+            f"{self.label} {VALID_ONLY}": share_estimate(values, is_valid) if any(is_valid) else none_valid,
+            f"{self.label} {INVALID_ZERO}": mean_estimate(values),
+        }
+
+    def _similarities(self, pairs: Pairs) -> list[float]:
         from rdkit import DataStructs, rdBase
 
         fingerprint = self.fingerprint()
         with rdBase.BlockLogs():
-            values = [
-                DataStructs.TanimotoSimilarity(fingerprint(truth), fingerprint(output))
-                for truth, output in pairs.valid_molecules
+            return [
+                0.0 if both is None else DataStructs.TanimotoSimilarity(*map(fingerprint, both))
+                for both in pairs.molecule_pairs
             ]
-        none_valid = Unmeasured("no valid output", "RDKit reads none of the outputs: no similarity over valid ones")
-        return {
-            f"{self.label} {VALID_ONLY}": mean(values) if values else none_valid,
-            f"{self.label} {INVALID_ZERO}": sum(values) / len(pairs),
-        }
 
     def fingerprint(self) -> Callable[[Mol], Any]:
         """The function from a molecule to its fingerprint."""

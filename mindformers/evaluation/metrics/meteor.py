@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, Unmeasured, mean, register_metric
+from mindformers.evaluation.metrics.estimate import Estimate, mean_estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, Unmeasured, register_metric
 from mindformers.evaluation.metrics.wordnet import WordNet, find_wordnet
 
 ALPHA, BETA, GAMMA = 0.9, 3.0, 0.5  # section 2 of the paper: weight of precision, shape and weight of the penalty
@@ -36,12 +37,12 @@ class Meteor(Metric):
 
     packages = ("nltk",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate | Unmeasured]:
         """Row `METEOR`."""
         wordnet = find_wordnet()
         if wordnet is None:
             return {"METEOR": _NO_WORDNET}
-        return {"METEOR": mean(meteor_scores(pairs.truth_words, pairs.output_words, wordnet))}
+        return {"METEOR": mean_estimate(meteor_scores(pairs.truth_words, pairs.output_words, wordnet))}
 
     def versions(self) -> dict[str, str]:
         """The libraries, and the WordNet that was found."""

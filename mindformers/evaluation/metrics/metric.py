@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from mindformers.evaluation.metrics.estimate import Estimate
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ class Pairs:
         return _parse(self.outputs)
 
     @cached_property
-    def valid_molecules(self) -> list[tuple[Mol, Mol]]:
-        """(ground truth, output) of the items where RDKit reads both."""
+    def molecule_pairs(self) -> list[tuple[Mol, Mol] | None]:
+        """(ground truth, output) of each item; None where RDKit cannot read both."""
         both = zip(self.truth_molecules, self.output_molecules, strict=True)
-        return [(truth, output) for truth, output in both if truth is not None and output is not None]
+        return [None if truth is None or output is None else (truth, output) for truth, output in both]
 
     def _split(self, texts: Sequence[str]) -> list[list[str]]:
         assert self.words is not None, "this task declares no words"
@@ -95,9 +96,22 @@ class Metric:
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
-        """The rows of the table that this metric fills: name -> score."""
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate | Unmeasured]:
+        """The rows of the table that this metric fills: name -> score, with how it is drawn again."""
         raise NotImplementedError
+
+    def score(self, pairs: Pairs) -> dict[str, Score]:
+        """The rows as plain scores."""
+        found = self.estimates(pairs)
+        return {row: one.value if isinstance(one, Estimate) else one for row, one in found.items()}
+
+    def details(self, pairs: Pairs) -> dict[str, Any]:
+        """Scores below the rows, as plain values for the JSON file."""
+        return {}
+
+    def remarks(self, pairs: Pairs) -> list[str]:
+        """What a reader of the rows has to know, one sentence each."""
+        return []
 
     def versions(self) -> dict[str, str]:
         """Library -> version, of those that are installed."""
@@ -117,13 +131,6 @@ def register_metric(name: str) -> Callable[[T], T]:
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """Distribution -> version, of those that are installed."""
     return {package: found for package in packages if (found := _version(package))}
-
-
-def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean; 0 of nothing."""
-    import numpy as np
-
-    return float(np.mean(values)) if len(values) else 0.0
 
 
 def _parse(texts: Sequence[str]) -> list[Mol | None]:

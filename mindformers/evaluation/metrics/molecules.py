@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, mean, register_metric
+from mindformers.evaluation.metrics.estimate import Estimate, mean_estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, register_metric
 
 
 @register_metric("exact")
@@ -11,13 +12,13 @@ class Exact(Metric):
 
     packages = ("rdkit",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Row `exact`."""
         from rdkit import rdBase
 
         with rdBase.BlockLogs():
-            num_exact = sum(_is_same(truth, output) for truth, output in pairs.valid_molecules)
-        return {"exact": num_exact / len(pairs)}
+            is_exact = [both is not None and _is_same(*both) for both in pairs.molecule_pairs]
+        return {"exact": mean_estimate(is_exact)}
 
 
 @register_metric("validity")
@@ -26,9 +27,9 @@ class Validity(Metric):
 
     packages = ("rdkit",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Row `validity`."""
-        return {"validity": mean([molecule is not None for molecule in pairs.output_molecules])}
+        return {"validity": mean_estimate([molecule is not None for molecule in pairs.output_molecules])}
 
 
 def _is_same(truth: object, output: object) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, mean, register_metric
+from mindformers.evaluation.metrics.estimate import Estimate, mean_estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, register_metric
 
 _ROWS = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}
 
@@ -13,10 +14,10 @@ class Rouge(Metric):
 
     packages = ("rouge-score",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Rows `ROUGE-1`, `ROUGE-2` and `ROUGE-L`."""
         from rouge_score.rouge_scorer import RougeScorer
 
         scorer = RougeScorer(list(_ROWS), use_stemmer=False)
         items = [scorer.score(output, truth) for output, truth in zip(pairs.outputs, pairs.truths, strict=True)]
-        return {row: mean([item[kind].fmeasure for item in items]) for kind, row in _ROWS.items()}
+        return {row: mean_estimate([item[kind].fmeasure for item in items]) for kind, row in _ROWS.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs, Score, mean, register_metric
+from mindformers.evaluation.metrics.estimate import Estimate, mean_estimate
+from mindformers.evaluation.metrics.metric import Metric, Pairs, register_metric
 
 
 @register_metric("levenshtein")
@@ -11,8 +12,8 @@ class Levenshtein(Metric):
 
     packages = ("rapidfuzz",)
 
-    def score(self, pairs: Pairs) -> dict[str, Score]:
+    def estimates(self, pairs: Pairs) -> dict[str, Estimate]:
         """Row `Levenshtein`."""
         from rapidfuzz.distance import Levenshtein as Distance
 
-        return {"Levenshtein": mean(list(map(Distance.distance, pairs.outputs, pairs.truths)))}
+        return {"Levenshtein": mean_estimate(list(map(Distance.distance, pairs.outputs, pairs.truths)))}
