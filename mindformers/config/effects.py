@@ -10,22 +10,33 @@ from mindformers.config.inert import is_inert
 from mindformers.config.schema.recipe import Recipe
 
 _SPREADING = ("use_parallel", "micro_batch_interleave_num", "parallel", "parallel_config")
+_OTHER_WAYS = (
+    "micro_batch_interleave_num",
+    "parallel.parallel_mode",
+    "parallel.gradients_mean",
+    "parallel.parallel_optimizer_config",
+    "parallel.dataset_strategy",
+    "parallel_config.micro_batch_num",
+    "parallel_config.optimizer_shard",
+    "parallel_config.use_seq_parallel",
+)
 _DEVICE_MEMORY = ("recompute_config", "context.device_id", "context.max_device_memory")
 
 
 def effects_on(config: Recipe, device_target: str, device_num: int) -> list[str]:
     """Dotted keys that the recipe sets away from their default and that have no effect in this run.
 
-    On one device nothing is spread, so `parallel`, `parallel_config` and their companions do nothing. On CPU computing
-    activations twice saves no memory, and there is one device whose memory is not ours to limit. Keys that never have
-    an effect are not repeated here.
+    On one device nothing is spread, so `parallel`, `parallel_config` and their companions do nothing. On several there
+    is one way of spreading, so keys that choose between MindSpore's do nothing. On CPU computing activations twice
+    saves no memory, and there is one device whose memory is not ours to limit. Keys that never have an effect are
+    not repeated here.
 
     Args:
         config: the recipe.
         device_target: kind of device that the run uses, e.g. `CPU`.
         device_num: number of devices (processes) of the run.
     """
-    keys = [*(_SPREADING if device_num == 1 else ()), *(_DEVICE_MEMORY if device_target == "CPU" else ())]
+    keys = [*(_SPREADING if device_num == 1 else _OTHER_WAYS), *(_DEVICE_MEMORY if device_target == "CPU" else ())]
     default = Recipe()
     return [found for key in keys for found in _changed(_at(config, key), _at(default, key), key)]
 

@@ -46,13 +46,18 @@ class MindRecordBatches:
 
     @property
     def num_rows(self) -> int:
-        """Records of this shard of the data."""
-        return self.total // self.num_shards
+        """Records of all shards of the data."""
+        return self.total
+
+    @property
+    def rows_at_once(self) -> int:
+        """Records in the batches that all shards read at the same time."""
+        return self.batch_size * self.num_shards
 
     @property
     def num_batches(self) -> int:
-        """Batches of a whole epoch."""
-        return self.num_rows // self.batch_size if self.drop_remainder else -(-self.num_rows // self.batch_size)
+        """Batches of a whole epoch, the same for every shard."""
+        return self.total // self.rows_at_once if self.drop_remainder else -(-self.total // self.rows_at_once)
 
     def __len__(self) -> int:
         return self.num_batches
@@ -70,11 +75,16 @@ class MindRecordBatches:
 
         Yields:
             `input_ids` and `labels`, int32 [B, N] each; the last batch may have fewer rows unless the remainder is
-            dropped.
+            dropped, and none at all where other shards have the rest.
         """
         rows = self.row_order(epoch)[: self.num_batches * self.batch_size][skip_batches * self.batch_size :]
-        if not len(rows):
-            return
+        if len(rows):
+            yield from self._read(rows)
+        if -(-len(rows) // self.batch_size) < self.num_batches - skip_batches:
+            none = np.zeros((0, self.record_length), np.int32)
+            yield {"input_ids": none, "labels": none}
+
+    def _read(self, rows: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
         from mindspore import dataset
 
         columns = list(_KNOWN_COLUMNS) if self.has_labels else ["input_ids"]
@@ -95,11 +105,11 @@ class MindRecordBatches:
         return replace(self, total=min(self.total, count))
 
     def row_order(self, epoch: int) -> np.ndarray:
-        """int64 [num_rows]: the records of this shard in the order of one epoch."""
+        """int64: the records of this shard in the order of one epoch. What all shards read at once stands together."""
         order = np.arange(self.total)
         if self.shuffle:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.total)
-        return order[self.shard_id :: self.num_shards][: self.num_rows]
+        return order[self.shard_id :: self.num_shards]
 
 
 def open_mindrecord(
@@ -169,7 +179,10 @@ def open_mindrecord(
     )
     if not reader.num_batches:
         raise InputError(
-            f"MindRecord '{files[0]}'", f"{reader.num_rows} records", f"{batch_size} or more", "lower the batch size"
+            f"MindRecord '{files[0]}'",
+            f"{reader.num_rows} records",
+            f"{reader.rows_at_once} or more",
+            "lower the batch size",
         )
     return reader
 

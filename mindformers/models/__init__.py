@@ -1,6 +1,7 @@
 """Model families, one folder each. A family's classes are known by name once its modules are imported."""
 
 from importlib import import_module
+from typing import Any
 
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
@@ -10,6 +11,23 @@ _FAMILIES = {
     MindFormerModuleType.MODELS: ("mindformers.models.llama.llama",),
     MindFormerModuleType.PROCESSOR: ("mindformers.models.llama.llama_processor",),
 }
+# How a network is cut into parts that several devices hold.
+_PLANS: dict[str, str] = {}
+
+
+def cutting_obstacle(arch: str, config: Any, parts: int) -> str:
+    """Why a network cannot be cut into so many parts, as what was expected instead; empty where it can.
+
+    Args:
+        arch: name of the network's class.
+        config: its configuration.
+        parts: devices that share a copy.
+    """
+    if parts == 1:
+        return ""
+    if arch not in _PLANS:
+        return f"1, as {arch} has no plan for more"
+    return import_module(_PLANS[arch]).obstacle(config, parts)
 
 
 def registered(kind: MindFormerModuleType, name: str, what: str) -> type:

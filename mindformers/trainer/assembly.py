@@ -12,7 +12,9 @@ from mindformers.core.loss import CausalLoss
 from mindformers.core.loss_scale import LossScale
 from mindformers.core.optimizer import AdamW
 from mindformers.core.schedule import Schedule
+from mindformers.parallel.buckets import SumGradients
 from mindformers.parallel.device import rank
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.trainer.monitor.console import Console
 from mindformers.trainer.monitor.flops import flops_per_position, peak_flops
 from mindformers.trainer.monitor.history import History
@@ -48,22 +50,24 @@ def build_optimizer(recipe: Recipe, net: nn.Cell) -> AdamW:
     return AdamW(weights, settings.beta1, settings.beta2, settings.eps, decays)
 
 
-def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW) -> TrainStep:
-    """The step of a recipe."""
+def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, mesh: Mesh = ALONE) -> TrainStep:
+    """The step of a recipe, whose gradients are those of all devices."""
     wrapper = recipe.runner_wrapper
     return TrainStep(
         CausalLoss(net, net.config.ignore_token_id),
         optimizer,
         wrapper.max_grad_norm if wrapper.use_clip_grad else None,
         is_accumulating=recipe.runner_config.gradient_accumulation_steps > 1,
+        reduce=SumGradients([w.shape for w in optimizer.weights], mesh.data_group) if mesh.data > 1 else None,
     )
 
 
-def build_meter(recipe: Recipe, net: nn.Cell, steps_per_epoch: int) -> Meter:
+def build_meter(recipe: Recipe, net: nn.Cell, steps_per_epoch: int, mesh: Mesh = ALONE) -> Meter:
     """What makes reports of steps."""
     monitor = recipe.callback(LossMonitor)
     every = monitor.per_print_times if monitor else 1
     peak = peak_flops(recipe.context.peak_tflops)
+    peak = None if peak is None else peak * mesh.size
     return Meter(every, recipe.runner_config.epochs, steps_per_epoch, flops_per_position(net), peak)
 
 

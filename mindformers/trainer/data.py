@@ -8,17 +8,22 @@ import numpy as np
 
 from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches, open_mindrecord
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
 
 
-def training_data(recipe: Recipe, config: Any) -> MindRecordBatches:
-    """Batches of `train_dataset`, records one token longer than the network's `seq_length`."""
-    return _open(recipe, config, "train_dataset", recipe.train_batch_size)
+def training_data(recipe: Recipe, config: Any, mesh: Mesh = ALONE) -> MindRecordBatches:
+    """Batches of `train_dataset`, records one token longer than the network's `seq_length`.
+
+    Every copy of the model reads a part of its own: in a step all of them together read what one device with as many
+    times the batch size would.
+    """
+    return _open(recipe, config, mesh, "train_dataset", recipe.train_batch_size)
 
 
-def evaluation_data(recipe: Recipe, config: Any) -> MindRecordBatches:
-    """Batches of `eval_dataset`, in the order of the file."""
-    return _open(recipe, config, "eval_dataset", recipe.eval_batch_size)
+def evaluation_data(recipe: Recipe, config: Any, mesh: Mesh = ALONE) -> MindRecordBatches:
+    """Batches of `eval_dataset`, in the order of the file; every copy of the model has a part of its own."""
+    return _open(recipe, config, mesh, "eval_dataset", recipe.eval_batch_size)
 
 
 def filled_batch(batch: dict[str, np.ndarray], size: int, config: Any) -> dict[str, np.ndarray]:
@@ -41,7 +46,7 @@ def open_data(recipe: Recipe, config: Any, source: str, batch_size: int, shuffle
     )
 
 
-def _open(recipe: Recipe, config: Any, section: str, batch_size: int) -> MindRecordBatches:
+def _open(recipe: Recipe, config: Any, mesh: Mesh, section: str, batch_size: int) -> MindRecordBatches:
     settings = getattr(recipe, section)
     source = settings.data_loader.dataset_files or settings.data_loader.dataset_dir
     if not source:
@@ -58,5 +63,7 @@ def _open(recipe: Recipe, config: Any, section: str, batch_size: int) -> MindRec
         num_workers=settings.num_parallel_workers,
         expected_length=config.seq_length + 1,
         num_samples=recipe.runner_config.num_samples,
+        num_shards=mesh.data,
+        shard_id=mesh.data_rank,
         pad_token_id=config.pad_token_id,
     )

@@ -12,6 +12,7 @@ from mindspore import Tensor, nn, ops
 from mindformers.core.loss import TokenLoss, shifted
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.progress import Progress
 from mindformers.trainer.data import filled_batch
 
@@ -48,14 +49,15 @@ class Evaluation:
     Args:
         net: ids [B, S] to logits [B, S, V]. Whether it is in training is the same afterwards.
         config: its configuration.
+        mesh: the devices that share the data.
     """
 
-    def __init__(self, net: nn.Cell, config: Any) -> None:
-        self.net, self.config = net, config
+    def __init__(self, net: nn.Cell, config: Any, mesh: Mesh = ALONE) -> None:
+        self.net, self.config, self.mesh = net, config, mesh
         self.step = EvaluationStep(net, config.modality_table(), config.ignore_token_id)
 
     def measure(self, data: MindRecordBatches, title: str = "evaluating") -> dict[str, Any]:
-        """Evaluate on all records.
+        """Evaluate on all records, each on one of the devices that hold a copy; all of them learn the result.
 
         Returns:
             `total` and one entry per modality that occurs: `loss` (nats per token), `perplexity`, `accuracy` (share
@@ -70,6 +72,7 @@ class Evaluation:
                 sums += self.step(Tensor(batch["input_ids"]), Tensor(batch["labels"])).asnumpy()
                 progress.update()
         self.net.set_train(was_training)
+        sums = self.mesh.sum_over_data(sums)
         rows = {"total": sums.sum(0), **{row.name: sums[i] for i, row in enumerate(MODALITIES)}}
         return {name: _measures(*row.tolist()) for name, row in rows.items() if row[1] or name == "total"}
 

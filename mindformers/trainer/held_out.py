@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mindspore import nn
 from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.monitor.reports import EvaluationReport
@@ -27,16 +29,17 @@ class HeldOut:
         recipe: `eval_step_interval`, `eval_epoch_interval` and `evaluation`.
         net: the network, with a `config`.
         data: all of `eval_dataset`; on the way its first `evaluation.max_rows` are read.
+        mesh: the devices that share the data.
 
     Raises:
         InputError: the metric is that of a modality of which no token counts in these rows.
     """
 
-    def __init__(self, recipe: Recipe, net: nn.Cell, data: MindRecordBatches) -> None:
+    def __init__(self, recipe: Recipe, net: nn.Cell, data: MindRecordBatches, mesh: Mesh = ALONE) -> None:
         self.settings, self.data = recipe.evaluation, data
         self.step_interval, self.epoch_interval = recipe.eval_step_interval, recipe.eval_epoch_interval
         self.rows = data if self.settings.max_rows is None else data.first(self.settings.max_rows)
-        self.evaluation = Evaluation(net, net.config)
+        self.evaluation = Evaluation(net, net.config, mesh)
         self.name, _, modality = self.settings.best_metric.partition(".")
         self.modality = modality or _TOTAL
         if modality:
@@ -84,7 +87,7 @@ class HeldOut:
     def _check_modality(self, config: Any) -> None:
         names = [row.name for row in MODALITIES]
         table, number = config.modality_table(), names.index(self.modality)
-        for batch in self.rows.batches(0):
+        for batch in replace(self.rows, num_shards=1, shard_id=0).batches(0):
             said = batch["labels"][:, 1:]
             if (table[np.maximum(said, 0)] == number)[said != config.ignore_token_id].any():
                 return

@@ -7,7 +7,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from mindformers.parallel.device import device_num
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
@@ -18,22 +18,30 @@ _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Catches Ctrl-C, and a polite request to end, while it is entered; `is_asked` says that there was one.
 
-    With several processes it catches nothing: they would end behind different steps, and one would wait for the others
-    for ever. Nor does it in another thread than the main one, which gets no signals.
+    With several processes the signal may reach them in different steps, so `is_asked` has to be agreed upon: see
+    `is_agreed`. In another thread than the main one, which gets no signals, nothing is caught.
+
+    Args:
+        mesh: the devices of the run.
     """
 
-    def __init__(self) -> None:
-        self.is_asked = False
+    def __init__(self, mesh: Mesh = ALONE) -> None:
+        self.mesh, self.is_asked = mesh, False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread() and device_num() == 1:
+        if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in _CAUGHT}
         return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def is_agreed(self) -> bool:
+        """Whether any device was asked to end. All must call it behind the same step."""
+        self.is_asked = self.mesh.any(self.is_asked)
+        return self.is_asked
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.is_asked:

@@ -11,6 +11,7 @@ from typing import Any
 from mindformers.config import Recipe, dump
 from mindformers.dataset.prompts import read_prompts
 from mindformers.generation import Engine, GenerationOptions
+from mindformers.parallel.mesh import Mesh
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_file, write_json
 from mindformers.tools.logging import get_logger
@@ -28,7 +29,7 @@ from mindformers.trainer.data import evaluation_data, training_data
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.predicting import predict_all
-from mindformers.trainer.start import begin, required_checkpoint
+from mindformers.trainer.start import begin, begin_together, meet, required_checkpoint
 from mindformers.trainer.training import Training
 
 logger = get_logger(__name__)
@@ -36,19 +37,21 @@ logger = get_logger(__name__)
 
 def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     """Train or fine-tune. Returns the last checkpoint's file."""
-    begin(recipe)
+    begin_together(recipe)
     choose_checkpoints(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
-    data = training_data(recipe, config)
-    held_out_data = evaluation_data(recipe, config) if recipe.do_eval else None
+    mesh = meet(recipe, config)
+    data = training_data(recipe, config, mesh)
+    held_out_data = evaluation_data(recipe, config, mesh) if recipe.do_eval else None
     base = _base_file(recipe, config)
     net = _base_network(recipe, config, base)
     adapter = adapter_to_train(recipe, config, net, base)
-    held_out = HeldOut(recipe, net, held_out_data) if held_out_data else None
-    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out)
+    held_out = HeldOut(recipe, net, held_out_data, mesh) if held_out_data else None
+    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out, mesh)
     if recipe.resume_training:
         training.resume(Path(recipe.adapter if adapter else recipe.load_checkpoint))
-    _save_recipe(recipe, training.saver.folder)
+    if mesh.is_first:
+        _save_recipe(recipe, training.saver.folder)
     logger.info(
         "training %.2fM weights on %d records: %d epochs of %d steps",
         sum(weight.size for weight in net.trainable_params()) / 1e6,
@@ -57,20 +60,21 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
         training.steps_per_epoch,
     )
     checkpoint = training.run()
-    if adapter is not None:
+    if adapter is not None and mesh.is_first:
         adapter.save(recipe.output_dir)
     if held_out is not None:
-        _report_evaluation(recipe, held_out.evaluate_all())
+        _report_evaluation(recipe, held_out.evaluate_all(), mesh)
     return checkpoint
 
 
 def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[str, Any]:
     """Loss, perplexity and accuracy on `eval_dataset`, printed and written to `eval.json`. Returns them."""
     required_checkpoint(recipe)
-    begin(recipe)
+    begin_together(recipe)
     config = build_model_config(recipe, tokenizer_if_any(recipe))
-    data = evaluation_data(recipe, config)
-    return _report_evaluation(recipe, Evaluation(_network(recipe, config), config).measure(data))
+    mesh = meet(recipe, config)
+    data = evaluation_data(recipe, config, mesh)
+    return _report_evaluation(recipe, Evaluation(_network(recipe, config), config, mesh).measure(data), mesh)
 
 
 def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
@@ -181,7 +185,9 @@ def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:
             shutil.copyfile(vocab_file, beside)
 
 
-def _report_evaluation(recipe: Recipe, measures: dict[str, Any]) -> dict[str, Any]:
+def _report_evaluation(recipe: Recipe, measures: dict[str, Any], mesh: Mesh) -> dict[str, Any]:
+    if not mesh.is_first:
+        return measures
     path = Path(recipe.output_dir) / "eval.json"
     write_json(path, measures)
     for name, row in measures.items():

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mindformers.config import Recipe, effects_on, warn_inert
+from mindformers.models import cutting_obstacle
 from mindformers.parallel.device import device_num, rank, use_device
+from mindformers.parallel.mesh import Mesh, join
+from mindformers.parallel.plan import check_plan
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import log_to_files
 
 
 def begin(recipe: Recipe) -> None:
-    """Device, seed and log files; keys that mean nothing on this device are named."""
+    """Device, seed and log files; keys that mean nothing on this device are named.
+
+    Raises:
+        InputError: there are several processes, and this run mode does not share its work between them.
+    """
+    if device_num() > 1:
+        got, expected = f"started on {device_num()} devices", "one, as only training and eval are spread over several"
+        raise InputError(f"--run_mode {recipe.run_mode}", got, expected, "use scripts/run_standalone.sh")
+    begin_together(recipe)
+
+
+def begin_together(recipe: Recipe) -> None:
+    """As `begin`, for work that all processes of a run share; they have not met yet."""
     use_device(recipe)
     log_to_files(recipe.output_dir, rank())
     for key in effects_on(recipe, recipe.context.device_target, device_num()):
-        warn_inert(key, reason="on one device")
+        warn_inert(key, reason="on one device" if device_num() == 1 else "here")
+
+
+def meet(recipe: Recipe, config: Any) -> Mesh:
+    """Where this process stands among those of the run.
+
+    Args:
+        recipe: with its `parallel_config`.
+        config: the network's configuration.
+
+    Raises:
+        InputError: the plan does not fit the devices or the network.
+    """
+    check_plan(recipe, device_num(), lambda parts: cutting_obstacle(recipe.model.arch.type, config, parts))
+    return join(recipe)
 
 
 def required_checkpoint(recipe: Recipe) -> str:

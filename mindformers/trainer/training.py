@@ -14,6 +14,7 @@ from mindspore import nn
 
 from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError, RunError
 from mindformers.tools.logging import get_logger
 from mindformers.trainer.adapting import AdapterTraining
@@ -49,6 +50,7 @@ class Training:
         metadata: texts for the head of every checkpoint.
         adapter: what LoRA trains, where it does; checkpoints then hold the adapter alone.
         held_out: evaluates on the way; None for no such evaluations.
+        mesh: the devices of the run.
 
     Raises:
         InputError: the data do not fill one step.
@@ -62,21 +64,22 @@ class Training:
         metadata: dict[str, str] | None = None,
         adapter: AdapterTraining | None = None,
         held_out: HeldOut | None = None,
+        mesh: Mesh = ALONE,
     ) -> None:
-        self.recipe, self.net, self.data = recipe, net, data
+        self.recipe, self.net, self.data, self.mesh = recipe, net, data, mesh
         self.adapter, self.held_out = adapter, held_out
         self.micro_batches = recipe.runner_config.gradient_accumulation_steps
         self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, self._steps_per_epoch()
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
         self.scale = build_loss_scale(recipe)
         self.optimizer = build_optimizer(recipe, net)
-        self.step = build_step(recipe, net, self.optimizer)
+        self.step = build_step(recipe, net, self.optimizer, mesh)
         weights = list(net.get_parameters()) if adapter is None else adapter.parameters
         texts = metadata if adapter is None else adapter.metadata
-        self.saver = Saver(recipe, weights, self.optimizer_state(), texts)
-        self.meter = build_meter(recipe, net, self.steps_per_epoch)
+        self.saver = Saver(recipe, weights, self.optimizer_state(), texts, mesh)
+        self.meter = build_meter(recipe, net, self.steps_per_epoch, mesh)
         self.times = StepTimes(recipe.profile_start_step, recipe.profile_stop_step)
-        self.state = RunState(data.batch_size * self.micro_batches, data.num_rows)
+        self.state = RunState(data.rows_at_once * self.micro_batches, data.num_rows)
 
     def _steps_per_epoch(self) -> int:
         whole, rest = divmod(self.data.num_batches, self.micro_batches)
@@ -85,15 +88,15 @@ class Training:
             return steps
         raise InputError(
             "runner_config.gradient_accumulation_steps",
-            f"{self.micro_batches}, but an epoch has {self.data.num_batches} batches of {self.data.batch_size}",
+            f"{self.micro_batches}, but an epoch has {self.data.num_batches} batches of {self.data.rows_at_once}",
             "at most so many",
             "lower it or the batch size",
         )
 
     @property
     def positions(self) -> int:
-        """Tokens that a micro batch reads, padding included."""
-        return self.data.batch_size * (self.data.record_length - 1)
+        """Tokens that a micro batch reads on all devices, padding included."""
+        return self.data.rows_at_once * (self.data.record_length - 1)
 
     def optimizer_state(self) -> list[ms.Parameter]:
         """What the optimizer remembers."""
@@ -120,7 +123,7 @@ class Training:
         self.compile()
         with (
             build_reports(self.recipe, self.meter.total_steps, self.state.done) as reports,
-            Interruption() as interruption,
+            Interruption(self.mesh) as interruption,
         ):
             self.meter.restart()
             self.times.restart()
@@ -128,11 +131,11 @@ class Training:
                 self.take_step(batches, reports)
                 self.evaluate_and_save(reports)
                 self.times.lap(HOST)
-                if interruption.is_asked or self.is_hopeless():
+                if interruption.is_agreed() or self.is_hopeless():
                     break
             last = self.save()
         self.net.set_train(False)
-        if self.recipe.profile:
+        if self.recipe.profile and self.mesh.is_first:
             self.times.save(Path(self.recipe.output_dir) / "profile.json", self.positions * self.micro_batches)
         if interruption.is_asked:
             logger.info("interrupted after step %d; go on with --resume_training True", self.state.done)
@@ -176,7 +179,7 @@ class Training:
     def begin_batch(self, part: int) -> None:
         """Before every micro batch of a step, counted from 0."""
         if self.adapter is not None:
-            self.adapter.begin_step(self.state.done, part)
+            self.adapter.begin_step(self.state.done, part * self.mesh.data + self.mesh.data_rank)
 
     def check_skipped(self) -> None:
         """Raises RunError where too many steps in a row changed nothing."""

@@ -181,6 +181,7 @@ def test_effects_on_a_single_cpu_process(recipe_file: Write) -> None:
     overrides = {
         "use_parallel": True,
         "parallel.enable_parallel_optimizer": True,
+        "parallel.dataset_strategy": "full_batch",
         "parallel.full_batch": True,
         "parallel_config.data_parallel": 8,
         "parallel_config.model_parallel": 1,
@@ -188,10 +189,11 @@ def test_effects_on_a_single_cpu_process(recipe_file: Write) -> None:
         "context.max_device_memory": "31GB",
     }
     recipe = load_recipe(recipe_file(), overrides)
-    spreading = ["use_parallel", "parallel.enable_parallel_optimizer", "parallel_config.data_parallel"]
+    other_way = ["parallel.dataset_strategy"]
+    spreading = ["use_parallel", "parallel.enable_parallel_optimizer", *other_way, "parallel_config.data_parallel"]
     memory = ["recompute_config.recompute", "context.max_device_memory"]
     assert effects_on(recipe, "CPU", 1) == spreading + memory
-    assert effects_on(recipe, "CPU", 2) == memory
+    assert effects_on(recipe, "CPU", 2) == other_way + memory
     assert effects_on(recipe, "Ascend", 1) == spreading
-    assert effects_on(recipe, "Ascend", 8) == []
+    assert effects_on(recipe, "Ascend", 8) == other_way
     assert effects_on(Recipe(), "CPU", 1) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +78,26 @@ def test_an_epoch_can_be_resumed(folder: Path) -> None:
     assert [int(row[0]) - 1 for batch in skipping for row in batch["input_ids"]] == _read(skipping, 0)[12:]
 
 
-def test_shards_of_the_data_are_disjoint_and_equal(folder: Path) -> None:
-    shards = [
-        _read(open_mindrecord(folder / "one", batch_size=2, shuffle=True, seed=1, num_shards=3, shard_id=shard), 1)
-        for shard in range(3)
+@pytest.mark.parametrize(("shards", "is_whole"), [(3, False), (3, True), (9, False)])
+def test_shards_read_together_what_one_reader_would(folder: Path, shards: int, is_whole: bool) -> None:
+    shared = {"shuffle": True, "seed": 1, "drop_remainder": is_whole}
+    one = list(open_mindrecord(folder / "one", batch_size=2 * shards, **shared).batches(1))
+    readers = [
+        open_mindrecord(folder / "one", batch_size=2, num_shards=shards, shard_id=shard, **shared)
+        for shard in range(shards)
     ]
-    assert [len(shard) for shard in shards] == [7, 7, 7] and len(set(chain(*shards))) == 21
+    parts = [list(reader.batches(1)) for reader in readers]
+    assert {len(batches) for batches in parts} == {len(one)} == {readers[0].num_batches}
+    for step, batch in enumerate(one):
+        found = np.concatenate([batches[step]["input_ids"] for batches in parts])
+        assert sorted(found.tolist()) == sorted(batch["input_ids"].tolist())
+    assert all(reader.rows_at_once == 2 * shards and reader.num_rows == 23 for reader in readers)
+
+
+def test_a_shard_that_has_nothing_left_yields_an_empty_batch(folder: Path) -> None:
+    last = open_mindrecord(folder / "one", batch_size=7, num_shards=3, shard_id=2)
+    assert [len(batch["input_ids"]) for batch in last.batches(0)] == [7, 0]
+    assert [len(batch["labels"]) for batch in last.batches(0, 1)] == [0]
 
 
 def test_the_first_samples_only(folder: Path) -> None:

@@ -1,0 +1,98 @@
+"""Small runs on several devices: their recipes, the processes, and what they left."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from mindformers.config import load_recipe
+from mindformers.dataset.mindrecord_writer import write_records
+from mindformers.trainer import runner
+from tests.trainer.small_run import MODEL, log_rows, recipe_content, rows_of, write_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER = ROOT / "tests" / "parallel" / "worker.py"
+ROWS_PER_STEP, NUM_ROWS, STEPS = 4, 38, 20  # ten batches an epoch, of which the last is not full
+SHAPE = {
+    "num_layers": 2,
+    "num_heads": 4,
+    "n_kv_heads": 2,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "vocab_size": 129,  # which no number of devices divides
+    "experts": {"num_experts": 16, "routing": "activation", "top_k": {"text": 14, "molecule": 2}},
+}
+
+
+def write_data(folder: Path) -> None:
+    write_records(folder / "train.mindrecord", rows_of(NUM_ROWS))
+    write_records(folder / "test.mindrecord", rows_of(7, seed=1))
+
+
+def recipe_of(folder: Path, name: str, data: int = 1, tensor: int = 1, sharded: bool = False, **changes: Any) -> Path:
+    """A recipe of 20 steps over the data in `folder`, whatever the devices; `changes` have `__` for a dot.
+
+    Its results are in `folder/name`.
+    """
+    content = copy.deepcopy(recipe_content(folder))
+    content["output_dir"] = str(folder / name)
+    content["runner_config"]["batch_size"] = ROWS_PER_STEP // data
+    content["lr_schedule"]["learning_rate"] = 0.01
+    content["lr_schedule"]["lr_end"] = 0.001
+    content["train_dataset"]["drop_remainder"] = False
+    content["callbacks"][1]["save_checkpoint_steps"] = STEPS // 2
+    content["model"]["model_config"] = {**MODEL, **SHAPE}
+    content["parallel"] = {"enable_parallel_optimizer": sharded}
+    content["parallel_config"] = {"data_parallel": data, "model_parallel": tensor}
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        place: Any = content
+        for section in sections:
+            place = place[int(section)] if section.isdigit() else place.setdefault(section, {})
+        place[last] = value
+    return write_recipe(folder / "recipes" / name, content)
+
+
+def run_alone(recipe: Path) -> None:
+    """In this process."""
+    runner.train(load_recipe(recipe))
+
+
+def run_together(folder: Path, num_devices: int, recipes: list[Path], *words: str) -> subprocess.CompletedProcess[str]:
+    """One process per device by the launcher; they do one recipe after the other."""
+    order = " ".join(map(str, [WORKER, *recipes, *words]))
+    logs = folder / f"logs_{num_devices}"
+    command = ["bash", ROOT / "scripts" / "msrun_launcher.sh", order, num_devices, num_devices, free_port(), logs]
+    environment = {name: value for name, value in os.environ.items() if name != "LOG_MF_PATH"}
+    return subprocess.run(
+        [str(word) for word in command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return one.getsockname()[1]
+
+
+def losses(output: Path) -> list[float]:
+    return [row["loss"] for row in log_rows(output) if "loss" in row]
+
+
+def arrays(output: Path, end: str = "safetensors", step: str = "2_10") -> Mapping[str, np.ndarray]:
+    """A checkpoint's weights, or with `state.safetensors` its optimizer state."""
+    return load_file(output / "checkpoint" / f"small_rank_0-{step}.{end}")
+
+
+def state_bytes(folder: Path, rank: int) -> list[int]:
+    """Bytes of optimizer state in every run that a process did."""
+    return json.loads((folder / f"state_bytes_{rank}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,32 @@
+"""One process of a run on several devices: trains the recipes it is given, one after the other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mindformers.config import load_recipe
+from mindformers.parallel.device import rank
+from mindformers.trainer import runner
+from mindformers.trainer.training import Training
+
+
+def main(recipes: list[str]) -> None:
+    counted: list[int] = []
+    build = Training.__init__
+
+    def build_and_count(self: Training, *given: object, **named: object) -> None:
+        build(self, *given, **named)
+        counted.append(sum(p.nbytes for p in self.optimizer_state()))
+
+    Training.__init__ = build_and_count
+    for path in recipes:
+        recipe = load_recipe(path)
+        work = runner.evaluate if recipe.run_mode == "eval" else runner.train
+        work(recipe)
+    Path(f"state_bytes_{rank()}.json").write_text(json.dumps(counted), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
