@@ -18,9 +18,11 @@ def parse_arguments(words: list[str]) -> tuple[PreprocessSettings, str]:
     add(
         "--dataset_type",
         required=True,
-        help=f"format of the input: {', '.join(source_names())}. qa: JSON conversations; alpaca: JSON with "
-        "instruction, input, output; context_target: one JSON object a line; text: a document a line; "
-        "smiles: one a line or a column; protein, nucleotide: FASTA, GenBank or one a line. .xz and .gz are unpacked",
+        help=f"format of the input: {', '.join(source_names())}. qa, sharegpt: conversations; alpaca: instruction, "
+        "input, output; context_target: ready prompts; text: a document a line; smiles: one a line or a column; "
+        "protein, nucleotide: FASTA, GenBank or lines; promoter, protein_class: labelled sequences; "
+        "protein_function: UniProt's FASTA or a table; chebi20: SMILES to description, chebi20_molgen the other way. "
+        ".xz and .gz are unpacked",
     )
     add(
         "--input_glob", required=True, help="input file, or a pattern in quotes; files are read in order of their names"
@@ -46,6 +48,15 @@ def parse_arguments(words: list[str]) -> tuple[PreprocessSettings, str]:
         help="bad rows that may be left out (default 100). One more ends the run with status 2 and no output; 0 allows "
         "none, -1 any number",
     )
+    bools = {"type": parse_bool, "metavar": "True|False"}
+    add(
+        "--check_molecules",
+        **bools,
+        help="leave out what RDKit cannot read (default: True for smiles, chebi20)",
+    )
+    add("--window", type=int, help="of proteins and nucleotides: characters a window (default: what a record holds)")
+    add("--stride", type=int, help="characters from one window to the next (default: the window)")
+    add("--reverse_complement", **bools, help="of nucleotides: add the other strand of every window (default False)")
     flags = vars(parser.parse_args(words))
     model_file = flags.pop("model_file")
     return PreprocessSettings(**flags), model_file

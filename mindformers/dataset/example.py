@@ -63,6 +63,11 @@ class BadRow:
         return f"{self.file} line {self.line}: {self.reason}" if self.line else f"{self.file}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut(BadRow):
+    """A row that is whole but teaches nothing: reported like a bad one, but no error."""
+
+
 def split_system(turns: Sequence[Turn]) -> tuple[str | None, Sequence[Turn]]:
     """The text of a leading system turn, or None, and the other turns."""
     if turns and turns[0].role == SYSTEM:

@@ -14,10 +14,11 @@ import numpy as np
 from mindformers.dataset.encode import IGNORE_ID, Encoded, Tokenizer, encode_example
 from mindformers.dataset.example import BadRow, Example
 from mindformers.dataset.mindrecord_writer import mindrecord_output
+from mindformers.dataset.molecules import without_unreadable_molecules
 from mindformers.dataset.packing import Packer
 from mindformers.dataset.parallel_map import map_chunks
 from mindformers.dataset.report import ChunkCounts, Report
-from mindformers.dataset.sources import Source, source_class
+from mindformers.dataset.sources import Source, make_source
 from mindformers.dataset.templates import Template, get_template
 from mindformers.modalities import MODALITIES
 from mindformers.tools.errors import InputError
@@ -49,6 +50,8 @@ class PreprocessSettings:
         report: JSON file for the report.
         workers: processes that encode; None for one per processor. The output does not depend on it.
         max_errors: bad rows that may be left out; one more ends the run without output. Negative for any number.
+        check_molecules: whether RDKit must be able to read every molecule; None for the format's own.
+        window, stride, reverse_complement: of sequences, see `SequenceSource`; None for the format's own.
     """
 
     dataset_type: str
@@ -62,6 +65,10 @@ class PreprocessSettings:
     report: str | Path | None = None
     workers: int | None = None
     max_errors: int = 100
+    check_molecules: bool | None = None
+    window: int | None = None
+    stride: int | None = None
+    reverse_complement: bool | None = None
 
 
 def preprocess(settings: PreprocessSettings, tokenizer: Tokenizer) -> Report:
@@ -82,7 +89,8 @@ def preprocess(settings: PreprocessSettings, tokenizer: Tokenizer) -> Report:
     report = Report(_described(settings, files, source, is_packing), settings.max_errors)
     length = settings.seq_length + 1
     packer = Packer(length, tokenizer.pad_token_id, is_packing)
-    job = EncodeJob(template, tokenizer, settings.seq_length)
+    checks = source.checks_molecules if settings.check_molecules is None else settings.check_molecules
+    job = EncodeJob(template, tokenizer, settings.seq_length, checks)
     begin = time.monotonic()
     with (
         mindrecord_output(settings.output_file, length, settings.file_partition) as writer,
@@ -118,6 +126,7 @@ class EncodeJob:
     template: Template
     tokenizer: Tokenizer
     seq_length: int
+    checks_molecules: bool = False
 
     def __post_init__(self) -> None:
         self.modality_table = self.tokenizer.modality_table()
@@ -128,15 +137,20 @@ class EncodeJob:
         bad: list[BadRow] = []
         new: list[Encoded] = []
         for row, is_repeated in rows:
-            result = row
-            if isinstance(row, Example):
-                result = encode_example(row, self.template, self.tokenizer, self.seq_length)
+            result = self._encoded(row) if isinstance(row, Example) else row
             if isinstance(result, Encoded):
                 encoded.append(result)
                 new += [] if is_repeated else [result]
             elif not is_repeated:
                 bad.append(result)
         return encoded, bad, self._count(new)
+
+    def _encoded(self, example: Example) -> Encoded | BadRow:
+        result = encode_example(example, self.template, self.tokenizer, self.seq_length)
+        if self.checks_molecules and isinstance(result, Encoded):
+            checked = without_unreadable_molecules(example)
+            return checked if isinstance(checked, BadRow) else result
+        return result
 
     def _count(self, encoded: list[Encoded]) -> ChunkCounts:
         if not encoded:
@@ -159,7 +173,8 @@ def _parts(settings: PreprocessSettings) -> tuple[Source, Template, bool]:
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise InputError(name, str(value), "1 or more", "")
-    source = source_class(settings.dataset_type)(settings.seq_length)
+    options = {name: getattr(settings, name) for name in ("window", "stride", "reverse_complement")}
+    source = make_source(settings.dataset_type, settings.seq_length, **options)
     template = get_template(settings.template or source.template)
     return source, template, source.packs if settings.pack is None else settings.pack
 

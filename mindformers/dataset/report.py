@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mindformers.dataset.example import BadRow
+from mindformers.dataset.example import BadRow, LeftOut
 from mindformers.tools.errors import InputError
 
-_LISTED_BAD_ROWS = 1000
+_LISTED_BAD_ROWS = 10_000
 
 
 @dataclass
@@ -39,13 +39,14 @@ class Report:
 
     Args:
         settings: what was asked for.
-        max_errors: bad rows that may be left out; negative for any number.
+        max_errors: bad rows that may be left out; negative for any number. Rows that only teach nothing do not count.
     """
 
     settings: dict[str, Any]
     max_errors: int
     counts: ChunkCounts = field(default_factory=ChunkCounts)
     num_bad: int = 0
+    num_left_out: int = 0
     bad_rows: list[BadRow] = field(default_factory=list)
     num_records: int = 0
     seconds: float = 0.0
@@ -54,9 +55,10 @@ class Report:
         """Count bad rows. Raises InputError once there are more than allowed."""
         for row in rows:
             self.num_bad += 1
+            self.num_left_out += isinstance(row, LeftOut)
             if len(self.bad_rows) < _LISTED_BAD_ROWS:
                 self.bad_rows.append(row)
-            if 0 <= self.max_errors < self.num_bad:
+            if 0 <= self.max_errors < self.num_bad - self.num_left_out:
                 allowed = f"at most {self.max_errors} bad rows (max_errors)"
                 raise InputError(str(row), "a bad row too many", allowed, "correct the rows or raise max_errors")
 
@@ -68,6 +70,7 @@ class Report:
             "rows_read": counts.examples + self.num_bad,
             "rows_used": counts.examples,
             "rows_bad": self.num_bad,
+            "rows_left_out": self.num_left_out,
             "bad_rows": [asdict(row) for row in self.bad_rows],
             "rows_truncated": counts.truncated,
             "records_written": self.num_records,

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mindformers.dataset.example import BadRow
-from mindformers.dataset.sources import source_class
+from mindformers.dataset.example import BadRow, LeftOut
+from mindformers.dataset.sources import make_source
 from mindformers.dataset.templates import get_template
 from mindformers.modalities import TEXT, split_spans
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
@@ -31,7 +31,9 @@ def texts_of(pattern: str, dataset_type: str, template: str) -> Iterator[str]:
         raise InputError("--input_glob", f"no file matches '{pattern}'", "one file or more", "check the pattern")
     writer = get_template(template)
     for file in files:
-        for example in source_class(dataset_type)().read(Path(file)):
+        for example in make_source(dataset_type).read(Path(file)):
+            if isinstance(example, LeftOut):
+                continue
             if isinstance(example, BadRow):
                 raise InputError(f"{example.file} line {example.line}", example.reason, "a whole row", "correct it")
             stretches = [part.text for part in writer.segments(example.turns)] if example.turns else [example.text]

@@ -290,3 +290,36 @@ def test_conversations_of_several_rounds(tmp_path: Path, tokenizer: LlamaTokeniz
     prompt = [Turn(HUMAN, "Name it."), Turn(GPT, "Ethanol."), Turn(HUMAN, "And this?")]
     ids = tokenizer.encode(get_template("vicuna").render_prompt(prompt))
     assert batch["input_ids"][0][: len(ids)].tolist() == ids
+
+
+def test_molecules_are_checked_where_they_come_from_outside(tmp_path: Path, tokenizer: LlamaTokenizer) -> None:
+    source = tmp_path / "s.smi"
+    source.write_text("CCO\nC1CC\nC(C)(C)(C)(C)C\nN\n")
+    report = _run(tokenizer, source, tmp_path / "o.mindrecord", dataset_type="smiles")
+    reasons = [f"RDKit cannot read the molecule {smiles}" for smiles in ("C1CC", "C(C)(C)(C)(C)C")]
+    assert [(row.line, row.reason) for row in report.bad_rows] == list(zip((2, 3), reasons, strict=True))
+    unchecked = _run(tokenizer, source, tmp_path / "o.mindrecord", dataset_type="smiles", check_molecules=False)
+    assert unchecked.num_bad == 0
+    talk = tmp_path / "qa.json"
+    talk.write_text(json.dumps([_conversation(0), _conversation(1, "Describe <molecule>C1CC</molecule>.")]))
+    assert _run(tokenizer, talk, tmp_path / "o.mindrecord").num_bad == 0
+    assert _run(tokenizer, talk, tmp_path / "o.mindrecord", check_molecules=True).num_bad == 1
+
+
+def test_rows_that_tell_nothing_are_no_errors(tmp_path: Path, tokenizer: LlamaTokenizer) -> None:
+    source = tmp_path / "u.fasta"
+    source.write_text(">a Kinase\nMKV\n" + ">b Uncharacterized protein\nMA\n" * 3)
+    output = tmp_path / "o.mindrecord"
+    report = _run(tokenizer, source, output, dataset_type="protein_function", max_errors=0).to_dict()
+    assert (report["rows_used"], report["rows_bad"], report["rows_left_out"]) == (1, 3, 3)
+
+
+def test_windows_and_strands(tmp_path: Path, tokenizer: LlamaTokenizer) -> None:
+    source = tmp_path / "n.fa"
+    source.write_text(">a\nAACCG\n")
+    settings = {"dataset_type": "nucleotide", "window": 4, "stride": 2, "reverse_complement": True, "pack": False}
+    _run(tokenizer, source, tmp_path / "o.mindrecord", seq_length=8, **settings)
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in _ids(tmp_path / "o.mindrecord")]
+    assert texts == ["AACC", "GGTT", "CCG", "CGG"]
+    with pytest.raises(InputError, match="window: has no meaning for 'qa'"):
+        _run(tokenizer, source, tmp_path / "o.mindrecord", window=4)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from mindformers.dataset.lpm24.properties import Kind, join_list, kind_of, readable, with_article
-from mindformers.dataset.lpm24.selection import stable_number
+from mindformers.dataset.stable import stable_number
 
 # Each wording: how the molecule is called in the first sentence, then what is said of it for every kind.
 _WORDINGS: tuple[tuple[str, dict[Kind, str]], ...] = (

@@ -20,7 +20,7 @@ from typing import IO
 from mindformers.dataset.example import GPT, HUMAN, Turn
 from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
 from mindformers.dataset.lpm24.rows import Row
-from mindformers.dataset.lpm24.selection import stable_number
+from mindformers.dataset.stable import stable_number
 from mindformers.dataset.templates import get_template
 from mindformers.tools.files import replaced_file
 

@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 
 from mindformers.dataset.lpm24.rows import Row
-
-_RANGE = 1 << 64
-
-
-def stable_number(purpose: str, seed: int, text: str) -> int:
-    """A number in 0..2**64-1 that looks random but is a function of its arguments.
-
-    Args:
-        purpose: keeps one choice independent of another, e.g. `split`; at most 16 bytes.
-        seed: another seed gives other numbers.
-        text: what is chosen for, e.g. a SMILES.
-    """
-    digest = blake2b(f"{seed}\n{text}".encode(), digest_size=8, person=purpose.encode()).digest()
-    return int.from_bytes(digest, "big")
+from mindformers.dataset.stable import RANGE, stable_number
 
 
 def is_held_out(canonical: str, holdout: float, seed: int) -> bool:
@@ -31,7 +17,7 @@ def is_held_out(canonical: str, holdout: float, seed: int) -> bool:
         holdout: expected share of molecules on the test side, 0 to 1.
         seed: another seed holds out other molecules.
     """
-    return stable_number("split", seed, canonical) < holdout * _RANGE
+    return stable_number("split", seed, canonical) < holdout * RANGE
 
 
 def choose_rows(rows: Iterable[Row], max_rows: int | None, max_per_set: int | None, seed: int) -> Iterator[Row]:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from io import TextIOWrapper
 from pathlib import Path
 
 from mindformers.dataset.example import BadRow, Example
 from mindformers.dataset.sources.base import register_source
 from mindformers.dataset.sources.columns import read_column
-from mindformers.dataset.sources.lines import open_bytes, read_lines
+from mindformers.dataset.sources.genbank import NamedSequence, read_genbank
+from mindformers.dataset.sources.lines import read_lines
 from mindformers.dataset.sources.sequences import SequenceSource
 from mindformers.modalities import NUCLEOTIDE, PROTEIN
-from mindformers.tools.errors import InputError
 
 
 class BiologicalSource(SequenceSource):
     """Records of a FASTA or GenBank file, or lines; lower case, which marks repeats, is read as upper case."""
 
+    options = ("window", "stride")
+
     def read(self, path: Path) -> Iterator[Example | BadRow]:
-        first = next((line for _, line in read_lines(path) if line is None or line.strip()), None) or ""
-        if not first.startswith((">", "LOCUS")):
+        mark = _first_mark(path)
+        if not mark:
             yield from self._read_lines(path)
             return
-        for line, name, sequence in (_fasta if first.startswith(">") else _genbank)(path):
-            yield from self.examples(self.clean(sequence), path, line, f"{name}: " if name else "")
+        for row in _named_fasta(path) if mark == ">" else read_genbank(path, self.modality is PROTEIN):
+            if isinstance(row, BadRow):
+                yield row
+            else:
+                line, name, sequence = row
+                yield from self.examples(self.clean(sequence), path, line, f"{name}: " if name else "")
 
     def _read_lines(self, path: Path) -> Iterator[Example | BadRow]:
         for row in read_column(path, ("sequence",)):
@@ -45,11 +50,19 @@ class NucleotideSource(BiologicalSource):
     """DNA or RNA."""
 
     modality = NUCLEOTIDE
+    options = (*BiologicalSource.options, "reverse_complement")
+
+    @staticmethod
+    def mirrored(sequence: str) -> str:
+        from Bio.Seq import reverse_complement, reverse_complement_rna
+
+        is_rna = "U" in sequence and "T" not in sequence
+        return reverse_complement_rna(sequence) if is_rna else reverse_complement(sequence)
 
 
 @register_source("protein")
 class ProteinSource(BiologicalSource):
-    """Proteins; the `*` of a stop codon at the end is left out."""
+    """Proteins, of a GenBank file of nucleotides its translations; the `*` of a stop codon at the end is left out."""
 
     modality = PROTEIN
 
@@ -58,13 +71,28 @@ class ProteinSource(BiologicalSource):
         return sequence.upper().removesuffix("*")
 
 
-def _fasta(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line of the header, name and sequence of every record."""
+def is_fasta(path: Path) -> bool:
+    """Whether the first line that is not blank is a header of FASTA."""
+    return _first_mark(path) == ">"
+
+
+def read_fasta(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line of the header (from 1), header without its `>`, and sequence of every record."""
     from Bio.SeqIO.FastaIO import SimpleFastaParser
 
     headers: deque[int] = deque()
     for title, sequence in SimpleFastaParser(_noting_headers(path, headers)):
-        yield headers.popleft(), title.split(maxsplit=1)[0] if title.strip() else "", sequence
+        yield headers.popleft(), title.strip(), sequence
+
+
+def _named_fasta(path: Path) -> Iterator[NamedSequence]:
+    for line, title, sequence in read_fasta(path):
+        yield line, title.split(maxsplit=1)[0] if title else "", sequence
+
+
+def _first_mark(path: Path) -> str:
+    first = next((line for _, line in read_lines(path) if line is None or line.strip()), None) or ""
+    return next((mark for mark in (">", "LOCUS") if first.startswith(mark)), "")
 
 
 def _noting_headers(path: Path, headers: deque[int]) -> Iterator[str]:
@@ -74,17 +102,3 @@ def _noting_headers(path: Path, headers: deque[int]) -> Iterator[str]:
             headers.append(number)
         if headers:
             yield text + "\n"
-
-
-def _genbank(path: Path) -> Iterator[tuple[int, str, str]]:
-    """0 (Biopython does not tell the line), name and sequence of every record."""
-    from Bio import SeqIO
-
-    with open_bytes(path) as handle, TextIOWrapper(handle, encoding="utf-8", errors="replace") as text:
-        try:
-            for record in SeqIO.parse(text, "genbank"):
-                yield 0, record.id, str(record.seq) if record.seq.defined else ""
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(
-                f"input file '{path}'", f"broken GenBank: {error}", "GenBank records", "check it"
-            ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from mindformers.dataset.molecules import is_readable
 from mindformers.modalities import MOLECULE
 
 # A word of the molecule's alphabet with a blank, a bracket of an equation (`>`, `_`) or an end on either side. Tagged
@@ -34,10 +35,7 @@ def is_molecule(word: str) -> bool:
     """Whether RDKit reads the whole word as a SMILES with at least one atom; `II` is a numeral."""
     if _NO_MOLECULE.fullmatch(word) or not frozenset(MOLECULE.alphabet).issuperset(word):
         return False
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        return Chem.MolFromSmiles(word) is not None
+    return is_readable(word)
 
 
 def _tagged(word: str) -> str:

@@ -20,6 +20,7 @@ class SmilesSource(SequenceSource):
 
     modality = MOLECULE
     may_cut = False
+    checks_molecules = True
 
     def read(self, path: Path) -> Iterator[Example | BadRow]:
         for row in read_column(path, _HEADERS):

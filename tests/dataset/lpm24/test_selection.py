@@ -1,7 +1,8 @@
 from collections import Counter
 
 from mindformers.dataset.lpm24.rows import Row
-from mindformers.dataset.lpm24.selection import choose_rows, is_held_out, stable_number
+from mindformers.dataset.lpm24.selection import choose_rows, is_held_out
+from mindformers.dataset.stable import stable_number
 
 ROWS = [Row("f", n, "C" * n, properties=("rare",) if n % 10 == 0 else ("common",)) for n in range(1, 101)]
 

@@ -28,8 +28,10 @@ def _read_rows(kind: str, rows: list[Any], path: Path, indent: int | None = None
 
 
 def test_all_formats_are_known() -> None:
-    names = ["alpaca", "chemllmbench", "context_target", "nucleotide", "protein", "qa", "smiles", "text", "wiki"]
-    assert source_names() == names
+    assert source_names() == [
+        *("alpaca", "chebi20", "chebi20_molgen", "chemllmbench", "context_target", "nucleotide", "promoter", "protein"),
+        *("protein_class", "protein_function", "qa", "sharegpt", "smiles", "text", "wiki"),
+    ]
     with pytest.raises(InputError, match=r"dataset_type: unknown name 'proteins'.*did you mean 'protein'"):
         source_class("proteins")
 
@@ -174,3 +176,22 @@ def test_archives_are_unpacked(suffix: str, opener: Any, tmp_path: Path) -> None
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not found"):
         _read("qa", tmp_path / "none.json")
+
+
+def test_shared_chats(tmp_path: Path) -> None:
+    said = [("system", "s"), ("gpt", "late"), ("human", "q"), ("chatgpt", "a"), ("user", "unanswered")]
+    chats = [
+        {"id": "x", "conversations": [{"from": who, "value": what} for who, what in said]},
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]},
+        {"conversations": [{"from": "gpt", "value": "alone"}]},
+        {"messages": [{"role": "tool", "content": "q"}]},
+        {"text": "no chat"},
+    ]
+    first, second, *bad = _read_rows("sharegpt", chats, tmp_path / "s.json")
+    assert first.turns == (Turn(SYSTEM, "s"), *TURNS)
+    assert second.turns == TURNS
+    assert [row.reason for row in bad] == [
+        "item 2: the conversation is empty",
+        "item 3: a turn from 'tool', expected human or gpt",
+        "item 4: no 'conversations', found text",
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mindformers.dataset.example import BadRow, Example
-from mindformers.dataset.sources import source_class
+from mindformers.dataset.sources import make_source, source_class
 from mindformers.tools.errors import InputError
 
 GENBANK = """\
@@ -110,11 +110,73 @@ def test_long_sequences_come_in_windows(tmp_path: Path) -> None:
     assert _bad(rows) == [(1, "a: character 8, 'N', is not in the nucleotide alphabet")]
 
 
+def test_windows_that_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "n.fa"
+    path.write_text(">a\nACGTACGTAC\n>b\nGG\n")
+    rows = list(make_source("nucleotide", 100, window=6, stride=3).read(path))
+    windows = [(row.line, row.text, row.is_start, row.is_end) for row in rows]
+    assert windows == [
+        (1, "<dna>ACGTAC</dna>", True, False),
+        (1, "<dna>TACGTA</dna>", False, False),
+        (1, "<dna>GTAC</dna>", False, True),
+        (3, "<dna>GG</dna>", True, True),
+    ]
+
+
+def test_the_other_strand_of_every_window(tmp_path: Path) -> None:
+    path = tmp_path / "n.fa"
+    path.write_text(">a\nAACCGTT\n>b\nAUGC\n>c\nAN\n")
+    rows = list(make_source("nucleotide", 5, reverse_complement=True).read(path))
+    assert [(row.text, row.is_start, row.is_end) for row in rows[:-1]] == [
+        ("<dna>AACC</dna>", True, False),
+        ("<dna>GGTT</dna>", False, True),
+        ("<dna>GTT</dna>", False, True),
+        ("<dna>AAC</dna>", True, False),
+        ("<rna>AUGC</rna>", True, True),
+        ("<rna>GCAU</rna>", True, True),
+    ]
+    assert _bad(rows) == [(5, "c: character 2, 'N', is not in the nucleotide alphabet")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("protein", {"window": 100}, "window: 100; expected 1 to 99, seq_length less one"),
+        ("protein", {"window": 10, "stride": 11}, "stride: 11; expected 1 to 10, the window"),
+        ("protein", {"reverse_complement": True}, "has no meaning for 'protein'; expected dataset_type nucleotide"),
+        ("qa", {"stride": 3}, "stride: has no meaning for 'qa'; expected dataset_type nucleotide, protein"),
+    ],
+)
+def test_options_out_of_place(kind: str, options: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_source(kind, 100, **options)
+
+
 def test_genbank(tmp_path: Path) -> None:
     rows = _read("nucleotide", tmp_path / "g.gb", GENBANK * 2)
-    assert [row.text for row in rows] == ["<dna>ACGTACGTACGT</dna>"] * 2
-    with pytest.raises(InputError, match="broken GenBank"):
-        _read("nucleotide", tmp_path / "g.gb", GENBANK.replace("12 bp", "xx bp").replace("ORIGIN", "OR"))
+    assert _texts(rows) == [(1, "<dna>ACGTACGTACGT</dna>"), (8, "<dna>ACGTACGTACGT</dna>")]
+
+
+def test_a_broken_genbank_record_costs_itself_alone(tmp_path: Path) -> None:
+    broken = GENBANK.replace("12 bp", "xx bp").replace("ORIGIN", "OR")
+    rows = _read("nucleotide", tmp_path / "g.gb", GENBANK + broken + GENBANK.replace("//\n", "") + GENBANK)
+    assert [line for line, _ in _texts(rows)] == [1, 21]
+    (first, reason), second = _bad(rows)
+    assert first == 8 and reason.startswith("broken GenBank: ")
+    assert second == (15, "the record breaks off before its //")
+
+
+def test_proteins_of_a_genbank_record_are_its_translations(tmp_path: Path) -> None:
+    coding = (
+        'FEATURES             Location/Qualifiers\n     CDS             1..9\n                     /protein_id="X.1"\n'
+    )
+    text = GENBANK.replace("ORIGIN", coding + '                     /translation="TYV"\nORIGIN')
+    rows = _read("protein", tmp_path / "g.gb", text + GENBANK)
+    assert _texts(rows) == [(1, "<protein>TYV</protein>")]
+    assert _bad(rows) == [(12, "TEST1.1: nucleotides without a translation, expected a protein")]
+    protein = GENBANK.replace("12 bp    DNA", "12 aa       ").replace("acgtacgtac gt", "mkvlmkvlmk vl")
+    assert _texts(_read("protein", tmp_path / "p.gb", protein)) == [(1, "<protein>MKVLMKVLMKVL</protein>")]
+    assert _bad(_read("nucleotide", tmp_path / "p.gb", protein)) == [(1, "TEST1.1: a protein, expected nucleotides")]
 
 
 def test_sequences_in_a_table(tmp_path: Path) -> None:
