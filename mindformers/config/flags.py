@@ -78,6 +78,8 @@ TRAIN = (
 PREDICT = (
     Flag("predict_data", "text", "texts, or a .txt, .json, .tsv or .csv file", frozenset({"predict"}), is_list=True),
     Flag("predict_batch_size", "whole", "prompts at once", frozenset({"predict"})),
+    Flag("num_shots", "whole", "solved examples before a ChemLLMBench item; all it has", frozenset({"predict"})),
+    Flag("shots_data", "text", "ChemLLMBench files with more solved examples", frozenset({"predict"}), is_list=True),
     Flag("save_file", "text", "file that the answers are appended to", frozenset({"predict"})),
     Flag("resume", "bool", "continue an interrupted --save_file", frozenset({"predict"})),
     Flag(

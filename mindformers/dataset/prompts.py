@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mindformers.dataset.benchmark_prompts import Shots, benchmark_prompts, is_benchmark
 from mindformers.dataset.encode import Tokenizer
 from mindformers.dataset.example import GPT, HUMAN, BadRow, Turn
 from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
+from mindformers.dataset.prompt import TRUTH_COLUMN, Prompt
 from mindformers.dataset.sources.json_rows import json_rows
 from mindformers.dataset.sources.json_source import RowError
 from mindformers.dataset.sources.lines import inner_suffix, read_lines
@@ -19,44 +20,33 @@ from mindformers.dataset.sources.tables import TableRow, read_table
 from mindformers.dataset.templates import Template, get_template
 from mindformers.tools.errors import InputError
 
-TRUTH_COLUMN = "ground truth"
 _COLUMN_INSTRUCTIONS = {"smiles": CAPTION_INSTRUCTIONS[0], "description": MOLGEN_INSTRUCTIONS[0]}
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """One input of a prediction.
-
-    Args:
-        text: what the model is given, rendered by the template.
-        columns: what came with it and belongs beside the output, e.g. `SMILES` and `ground truth`.
-        source: the file and line, or `predict_data`, for messages.
-    """
-
-    text: str
-    columns: dict[str, str] = field(default_factory=dict)
-    source: str = "predict_data"
-
-
 def read_prompts(
-    predict_data: str | Sequence[str], template: Template | str, tokenizer: Tokenizer | None = None
+    predict_data: str | Sequence[str],
+    template: Template | str,
+    tokenizer: Tokenizer | None = None,
+    shots: Shots | None = None,
 ) -> list[Prompt]:
     """The prompts of texts and files, in order.
 
     Args:
         predict_data: texts, or files by their suffix. A text is a human turn, put into the template (`plain` leaves it
             as it is). `.txt`: one ready prompt a line, used as it is. `.json`, `.jsonl`: conversations, up to the last
-            human turn; the answer behind it becomes the column `ground truth`. `.tsv`, `.csv`: a table with a column
-            `SMILES` (else `description`), whose value is put into the instruction of its task; all columns are kept.
+            human turn; the answer behind it becomes the column `ground truth`; or items of ChemLLMBench. `.tsv`,
+            `.csv`: a table with a column `SMILES` (else `description`), whose value is put into the instruction of its
+            task; all columns are kept.
         template: the template, or its name; the one that the model was trained with.
         tokenizer: when given, every prompt is encoded once so that a sequence outside its alphabet is found now.
+        shots: which solved examples stand in front of an item of ChemLLMBench; by default all that come with it.
 
     Raises:
         InputError: a file is missing, empty or broken, a column or a line is, or a sequence cannot be encoded.
     """
     template = get_template(template) if isinstance(template, str) else template
     given = [predict_data] if isinstance(predict_data, str) else list(predict_data)
-    prompts = [prompt for one in given for prompt in _prompts_of(one, template)]
+    prompts = [prompt for one in given for prompt in _prompts_of(one, template, shots or Shots())]
     if not prompts:
         raise InputError("predict_data", "no prompt", "a text or a file with prompts", "check the input")
     if tokenizer is not None:
@@ -65,12 +55,14 @@ def read_prompts(
     return prompts
 
 
-def _prompts_of(given: str, template: Template) -> list[Prompt]:
+def _prompts_of(given: str, template: Template, shots: Shots) -> list[Prompt]:
     suffix, is_file = inner_suffix(given), os.path.isfile(given)
     if not is_file and (suffix not in _READERS or " " in given.strip()):
         return [Prompt(template.render_prompt([Turn(HUMAN, given)]))]
     if suffix not in _READERS:
         raise InputError(f"predict_data '{given}'", f"suffix '{suffix}'", f"one of {', '.join(_READERS)}", "rename it")
+    if suffix in _JSON and is_benchmark(given):
+        return list(benchmark_prompts(Path(given), template, shots))
     prompts = list(_READERS[suffix](Path(given), template))
     if not prompts:
         raise InputError(f"predict_data '{given}'", "no prompt in it", "one prompt or more", "check the file")
@@ -153,6 +145,7 @@ def _line_error(path: Path, line: int, got: str, expected: str) -> InputError:
     return InputError(f"predict_data '{path}' line {line}", got, expected, "correct the file")
 
 
+_JSON = (".json", ".jsonl")
 _READERS: dict[str, Any] = {
     ".txt": _ready_prompts,
     ".json": _conversations,

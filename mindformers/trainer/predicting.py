@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from mindformers.dataset.prompts import Prompt
+from mindformers.dataset.prompt import PROBABILITY_COLUMN, Prompt
 from mindformers.generation import Engine, GenerationOptions
+from mindformers.generation.choices import first_choice_share
 from mindformers.tools.progress import Progress
 from mindformers.trainer.answers import AnswerFile
 
@@ -40,12 +41,12 @@ def predict_all(
         engine.check(row, prompt.source)
     start = file.num_done if file else 0
     answers: list[str] = []
-    ready: list[tuple[Prompt, str]] = []
+    ready: list[tuple[dict[str, str], str]] = []
     with Progress("predicting", max(len(prompts) - start, 0), "prompts") as progress:
         for number, found in engine.answers(ids, options, batch_size=batch_size, skip=start):
             text = tokenizer.decode(found[0].ids, skip_special_tokens=True).strip()
             answers.append(text)
-            ready.append((prompts[number], text))
+            ready.append((_columns(engine, tokenizer, prompts[number], ids[number]), text))
             if len(ready) >= batch_size or number == len(prompts) - 1:
                 _put(ready, file)
                 ready = []
@@ -53,9 +54,17 @@ def predict_all(
     return answers
 
 
-def _put(ready: list[tuple[Prompt, str]], file: AnswerFile | None) -> None:
+def _columns(engine: Engine, tokenizer: Any, prompt: Prompt, ids: Sequence[int]) -> dict[str, str]:
+    """A prompt's own columns, with the probability of the first of its two choices where it has some."""
+    if not prompt.choices:
+        return prompt.columns
+    first, second = (tokenizer.encode(choice, is_continuation=True) for choice in prompt.choices)
+    return prompt.columns | {PROBABILITY_COLUMN: f"{first_choice_share(engine, ids, first, second):.9g}"}
+
+
+def _put(ready: list[tuple[dict[str, str], str]], file: AnswerFile | None) -> None:
     if file is None:
         sys.stdout.write("".join(f"{text}\n" for _, text in ready))
         sys.stdout.flush()
         return
-    file.add([(prompt.columns, text) for prompt, text in ready])
+    file.add(ready)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mindformers.config import Recipe, dump
+from mindformers.dataset.benchmark_prompts import Shots, required_items
 from mindformers.dataset.prompts import read_prompts
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.parallel.mesh import Mesh
@@ -83,9 +84,11 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
         raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
     prompts = None
 
-    def read(tokenizer: Any) -> None:
+    def read(tokenizer: Any, config: Any, options: GenerationOptions) -> None:
         nonlocal prompts
-        prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer)
+        room = config.seq_length - min(options.max_new_tokens, config.seq_length // 2)
+        shots = _shots(flags, recipe.seed, lambda text: len(tokenizer.encode(text)) <= room)
+        prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer, shots)
 
     engine, tokenizer, options = answering(recipe, flags, read)
     batch_size = _predict_batch_size(recipe, engine.config, flags)
@@ -97,19 +100,30 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
 
 
 def answering(
-    recipe: Recipe, flags: argparse.Namespace, before: Callable[[Any], None] | None = None
+    recipe: Recipe, flags: argparse.Namespace, before: Callable[[Any, Any, GenerationOptions], None] | None = None
 ) -> tuple[Engine, Any, GenerationOptions]:
-    """Engine, tokenizer and options of a recipe; `before` gets the tokenizer before the weights are loaded."""
+    """Engine, tokenizer and options of a recipe; `before` gets tokenizer, model config and options before the weights
+    are loaded."""
     required_checkpoint(recipe)
     tokenizer = build_tokenizer(recipe)
     config = build_model_config(recipe, tokenizer)
     options = generation_options(recipe, config, flags)
     _predict_batch_size(recipe, config, flags)
     if before is not None:
-        before(tokenizer)
+        before(tokenizer, config, options)
     recipe.load_checkpoint = str(find_checkpoint(recipe.load_checkpoint))
     begin(recipe)
     return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
+
+
+def _shots(flags: argparse.Namespace, seed: int, fits: Callable[[str], bool]) -> Shots:
+    """The solved examples of ChemLLMBench items that the flags ask for."""
+    if flags.num_shots is not None and flags.num_shots < 0:
+        raise InputError("--num_shots", str(flags.num_shots), "0 or more", "leave it out for all that an item has")
+    if flags.shots_data and not flags.num_shots:
+        raise InputError("--shots_data", "given without --num_shots", "a number of examples", "pass --num_shots 5")
+    pool = [item for path in flags.shots_data or () for item in required_items(path, "--shots_data")]
+    return Shots(flags.num_shots, pool, seed, fits)
 
 
 def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -> GenerationOptions:

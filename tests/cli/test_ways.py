@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mindformers import Trainer
+from mindformers.evaluation.__main__ import main as score
 from tests.cli.conftest import MOLECULES, NUM_EPOCHS, QUESTION, Outcome, Workplace, qa_rows
 
 Run = Callable[..., Outcome]
@@ -133,6 +134,28 @@ def test_flags_and_overrides_reach_the_run(workplace: Workplace, run: Run) -> No
     assert max(row["lr"] for row in rows) <= 0.5
     assert rows[0]["lr"] == pytest.approx(0.5 / 3)
     assert (workplace.output / "checkpoint" / "other_rank_0-2_1.safetensors").is_file()
+
+
+def test_a_benchmark_becomes_answers_with_probabilities_and_a_table(workplace: Workplace, run: Run) -> None:
+    asked = {"question": "Is it sweet? CCO.\nSweet:", "task_name": "bace"}
+    rows = [asked | {"answer": "Yes"}, asked | {"question": "Is it sweet? CC.", "answer": "No"}]
+    rows += [{"question": "Formula of CCO?", "answer": "C2H6O", "task_name": "formula"}]
+    path, out = workplace.folder / "items.jsonl", workplace.folder / "answers.tsv"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = ("--run_mode", "predict", "--predict_data", path, "--save_file", out, "--predict_batch_size", 2)
+    assert run(*words).status == 0
+    header, *lines = table(out)
+    assert header == ["task", "input", "shots", "ground truth", "P(Yes)", "output"]
+    shares = [line[4] for line in lines]
+    assert all(0 < float(share) < 1 for share in shares[:2]) and shares[0] != shares[1] and shares[2] == ""
+    whole = out.read_bytes()
+    out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    assert run(*words, "--resume", "True").status == 0
+    assert out.read_bytes() == whole
+    report = workplace.folder / "metrics.json"
+    assert score(["--task", "chemllmbench", "--predictions", str(out), "--output", str(report)]) == 0
+    wins = float(shares[0]) > float(shares[1])
+    assert json.loads(report.read_text())["metrics"]["bace: AUC from P(Yes)"] == float(wins)
 
 
 def test_training_evaluates_at_its_end_where_asked(workplace: Workplace, run: Run) -> None:
