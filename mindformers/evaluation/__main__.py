@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mindformers.dataset.command_line import CommandParser
 from mindformers.evaluation.baseline import most_frequent_caption, read_answers
 from mindformers.evaluation.bootstrap import Bootstrap
+from mindformers.evaluation.compare import compare
 from mindformers.evaluation.metrics.metric import Metric
 from mindformers.evaluation.metrics.properties import PropertyScores
 from mindformers.evaluation.property_tree import read_combinations, read_property_tree
@@ -17,7 +19,7 @@ from mindformers.evaluation.scoring import evaluate
 from mindformers.evaluation.table import format_report
 from mindformers.evaluation.tasks import get_task, task_names
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
-from mindformers.tools.files import write_json
+from mindformers.tools.files import write_json, write_text
 
 CAPTION = "caption"
 
@@ -33,23 +35,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
+        if args.compare:
+            return _compare(args)
         report = _run(args)
         print(format_report(report))
         if args.output:
-            _save(report, args.output)
+            _write(args.output, lambda path: write_json(path, report.to_json()))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     return EXIT_OK
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m mindformers.evaluation", description="Score a prediction file.")
-    parser.add_argument("--task", required=True, choices=task_names())
-    parser.add_argument("--predictions", required=True, metavar="F", help="a table, or one output a line")
+def _parser() -> CommandParser:
+    parser = CommandParser(prog="python -m mindformers.evaluation", description="Score a prediction file.")
+    parser.add_argument("--task", choices=task_names())
+    parser.add_argument("--predictions", metavar="F", help="a table, or one output a line")
+    parser.add_argument("--compare", nargs="+", metavar="J.json", help="lay reports and published scores side by side")
     parser.add_argument("--references", metavar="F", help="ground truths, one a line, for one output a line")
     parser.add_argument("--text_tokenizer", metavar="VOCAB", help="a WordPiece vocab.txt (SciBERT's uncased)")
-    parser.add_argument("--output", metavar="J.json", help="also write the report here")
+    parser.add_argument("--output", metavar="J.json", help="also write the report here; with --compare the Markdown")
     parser.add_argument("--skip", default="", metavar="NAMES", help="metrics to leave out, e.g. meteor,fcd")
     parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="95 %% intervals from so many draws")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="where the draws begin")
@@ -59,7 +64,22 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _compare(args: Namespace) -> int:
+    if args.task or args.predictions:
+        raise InputError(
+            "--compare", "given with --task or --predictions", "reports alone", "score first, then compare"
+        )
+    text = compare(args.compare)
+    print(text)
+    if args.output:
+        _write(args.output, lambda path: write_text(path, f"{text}\n"))
+    return EXIT_OK
+
+
 def _run(args: Namespace) -> Report:
+    for name in ("task", "predictions"):
+        if not getattr(args, name):
+            raise InputError(f"--{name}", "not given", "a task and its predictions", "see --help; or pass --compare")
     if args.output and Path(args.output).is_dir():
         raise InputError("--output", f"'{args.output}' is a folder", "the name of a JSON file")
     task = get_task(args.task)
@@ -97,9 +117,9 @@ def _property_metrics(args: Namespace) -> list[Metric]:
     return [PropertyScores(read_property_tree(args.property_tree), pairs)]
 
 
-def _save(report: Report, path: str) -> None:
+def _write(path: str, write: Callable[[str], None]) -> None:
     try:
-        write_json(path, report.to_json())
+        write(path)
     except OSError as error:
         raise InputError("--output", f"cannot write '{path}' ({error.strerror})", "a place to write to") from error
 

@@ -36,6 +36,10 @@ class Fcd(Metric):
             return {"FCD": _TOO_FEW}
         return {"FCD": Estimate(_distance(truths, outputs))}
 
+    def versions(self) -> dict[str, str]:
+        """The package and its torch, where the package is installed."""
+        return super().versions() if find_spec("fcd") is not None else {}
+
 
 def _distance(truths: list[str], outputs: list[str]) -> float:
     from fcd import get_fcd, load_ref_model

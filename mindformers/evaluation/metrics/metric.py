@@ -42,10 +42,21 @@ class Pairs:
         truths: the right answers.
         outputs: the answers to score, in the same order.
         words: how to split texts; None for tasks without words.
+        answers: all answers that are right, or candidates, best first, where there are more than the ground truth.
+        probabilities: of the answer Yes, None where it is not known.
     """
 
-    def __init__(self, truths: Sequence[str], outputs: Sequence[str], words: Words | None = None) -> None:
+    def __init__(
+        self,
+        truths: Sequence[str],
+        outputs: Sequence[str],
+        words: Words | None = None,
+        answers: Sequence[tuple[str, ...]] | None = None,
+        probabilities: Sequence[float | None] | None = None,
+    ) -> None:
         self.truths, self.outputs, self.words = list(truths), list(outputs), words
+        self.answers = [(truth,) for truth in truths] if answers is None else answers
+        self.probabilities = [None] * len(self.truths) if probabilities is None else probabilities
 
     def __len__(self) -> int:
         return len(self.truths)

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from mindformers.evaluation.metrics.metric import Metric, Pairs
+from mindformers.evaluation.metrics.metric import Metric, Pairs, Score
 from mindformers.evaluation.predictions import PredictionTable, read_predictions
 from mindformers.tools.errors import unknown_name
 
+if TYPE_CHECKING:
+    from mindformers.evaluation.words import Words
+
 T = TypeVar("T", bound="type[Task]")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Items that are scored together.
+
+    Args:
+        label: stands before the names of their rows; empty where a table has one part.
+        pairs: the items.
+        metrics: what scores them.
+        remarks: what a reader of the scores has to know.
+    """
+
+    label: str
+    pairs: Pairs
+    metrics: tuple[type[Metric], ...]
+    remarks: Sequence[str] = ()
+
+    def row(self, name: str) -> str:
+        """The name of a row in the table."""
+        return f"{self.label}: {name}" if self.label else name
 
 
 class Task:
@@ -32,6 +58,15 @@ class Task:
     def read(self, predictions: str | Path, references: str | Path | None = None) -> PredictionTable:
         """Read the prediction file of this task; see `read_predictions`."""
         return read_predictions(predictions, self.input_column, references)
+
+    def parts(self, table: PredictionTable, words: Words | None) -> list[Part]:
+        """The table in parts that are scored one by one; here all of it."""
+        pairs = Pairs(table.truths, table.outputs, words)
+        return [Part("", pairs, self.metrics, self.remarks(pairs))]
+
+    def summary(self, scores: Mapping[str, Score]) -> dict[str, float]:
+        """Rows over several parts, from the rows of all parts."""
+        return {}
 
     def remarks(self, pairs: Pairs) -> list[str]:
         """What a reader of the scores has to know about these predictions, one sentence each."""
