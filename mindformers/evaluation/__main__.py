@@ -86,6 +86,8 @@ def _run(args: Namespace) -> Report:
     more_metrics, bootstrap = _property_metrics(args), _bootstrap(args)
     table = task.read(args.predictions, args.references)
     answer = None
+    if args.baseline and not task.answer_columns:
+        raise InputError("--baseline", f"given with --task {task.name}", "caption or molgen", "leave it out")
     if args.baseline:
         answer = most_frequent_caption(read_answers(args.baseline, task.answer_columns))
     return evaluate(

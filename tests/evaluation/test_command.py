@@ -68,6 +68,7 @@ def test_lines_with_references(tmp_path, capsys):
         (("--task", "caption", "--predictions", CAPTIONS, "--text_tokenizer", CAPTIONS), "vocabulary"),
         (("--task", "caption", "--predictions", CAPTIONS, "--baseline", VOCABULARY), "eval_vocab.txt line 1"),
         (("--task", "caption", "--predictions", CAPTIONS, "--bootstrap", "-1"), "--bootstrap"),
+        (("--task", "chemllmbench", "--predictions", CAPTIONS), "also task"),
         (("--task", "caption", "--predictions", CAPTIONS, "--held_out_combinations", CAPTIONS), "--property_tree"),
         (("--task", "caption", "--predictions", CAPTIONS, "--property_tree", CAPTIONS), "eval_caption.tsv"),
         (("--task", "molgen", "--predictions", MOLECULES, "--property_tree", CAPTIONS), "--task caption"),

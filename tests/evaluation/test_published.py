@@ -1,5 +1,6 @@
 """The published scores of MolT5-base on ChEBI-20, where its prediction files lie beside the project."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,10 @@ def test_generation():
     table = get_task("molgen").read(FOLDER / "molt5-base-caption2smiles.txt.xz")
     report = evaluate("molgen", table, skip=["fcd"])
     assert {name: report.metrics[name] for name in MOLGEN} == pytest.approx(MOLGEN, abs=1e-4)
+
+
+@pytest.mark.skipif(find_spec("fcd") is None, reason="the optional package fcd is not installed")
+def test_fcd():
+    table = get_task("molgen").read(FOLDER / "molt5-base-caption2smiles.txt.xz")
+    names = [metric.name for metric in get_task("molgen").metrics if metric.name != "fcd"]
+    assert evaluate("molgen", table, skip=names).metrics == {"FCD": pytest.approx(8.144500, abs=1e-2)}
