@@ -120,14 +120,20 @@ def _match_equal(
     left: Texts, right: Texts, open_left: Iterable[int], open_right: Iterable[int], matches: dict[int, int]
 ) -> tuple[list[int], list[int]]:
     """Add the matches of equal words. Open positions: falling on the left, rising on the right, as returned."""
-    places = _places(right, open_right)
+    common = {left[i] for i in open_left} & {right[j] for j in open_right}
+    if not common:
+        return list(open_left), list(open_right)
+    places = _places(right, [j for j in open_right if right[j] in common])
     unmatched = []
     for i in open_left:
-        if found := places.get(left[i]):
+        word = left[i]
+        if word in common and (found := places[word]):
             matches[i] = found.pop()
         else:
             unmatched.append(i)
-    return unmatched, sorted(chain.from_iterable(places.values()))
+    still_open = [j for j in open_right if right[j] not in common]
+    still_open += chain.from_iterable(places.values())
+    return unmatched, sorted(still_open)
 
 
 def _match_synonyms(
@@ -139,6 +145,8 @@ def _match_synonyms(
     matches: dict[int, int],
 ) -> None:
     """Add the matches of synonyms. A word's own form needs no second look: stage 2 has used up one of the two sides."""
+    if not open_left or not open_right:
+        return
     places = _places(right, open_right)
     for i in open_left:
         same = synonyms(left[i])
@@ -153,7 +161,11 @@ def _match_synonyms(
 def _places(words: Texts, positions: Iterable[int]) -> dict[str, list[int]]:
     places: dict[str, list[int]] = {}
     for position in positions:
-        places.setdefault(words[position], []).append(position)
+        word = words[position]
+        if word in places:
+            places[word].append(position)
+        else:
+            places[word] = [position]
     return places
 
 
