@@ -80,6 +80,8 @@ PREDICT = (
     Flag("predict_batch_size", "whole", "prompts at once", frozenset({"predict"})),
     Flag("num_shots", "whole", "solved examples before a ChemLLMBench item; all it has", frozenset({"predict"})),
     Flag("shots_data", "text", "ChemLLMBench files with more solved examples", frozenset({"predict"}), is_list=True),
+    Flag("score_as", "text", "also score --save_file: caption, molgen or chemllmbench", frozenset({"predict"})),
+    Flag("text_tokenizer", "text", "WordPiece vocabulary for --score_as", frozenset({"predict"})),
     Flag("save_file", "text", "file that the answers are appended to", frozenset({"predict"})),
     Flag("resume", "bool", "continue an interrupted --save_file", frozenset({"predict"})),
     Flag(

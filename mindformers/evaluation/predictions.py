@@ -10,6 +10,7 @@ from mindformers.evaluation.text_files import read_lines, read_table
 from mindformers.tools.errors import InputError
 
 TRUTH_COLUMN, OUTPUT_COLUMN = "ground truth", "output"
+_INPUT_COLUMNS = frozenset({"SMILES", "description"})
 _CLS_PREFIX = "[CLS] "
 
 
@@ -44,8 +45,9 @@ def read_predictions(
     """Read a prediction file.
 
     Args:
-        predictions: without `references` a table with the columns `input_column`, `ground truth` and `output`; with it
-            one output a line and no header. Plain text or `.xz`; `\\n` written as two characters stays so.
+        predictions: without `references` a table with the columns `ground truth` and `output`, in any order and beside
+            others, but not with the input of another task; with it one output a line and no header. Plain text or
+            `.xz`; `\\n` written as two characters stays so.
         input_column: the name of the first column, `SMILES` or `description`.
         references: the ground truths, one a line, in the order of the outputs.
 
@@ -58,15 +60,16 @@ def read_predictions(
     if references is not None:
         return _from_lines(predictions, references)
     header, rows = read_table(predictions, "--predictions")
-    wanted = [input_column, TRUTH_COLUMN, OUTPUT_COLUMN]
-    if header != wanted:
+    is_another_task = input_column not in header and not _INPUT_COLUMNS.isdisjoint(header)
+    if is_another_task or not {TRUTH_COLUMN, OUTPUT_COLUMN} <= {*header}:
         raise InputError(
             f"{predictions} line 1",
             f"columns {_shown(header)}",
-            f"{_shown(wanted)}, separated by tabs",
+            f"{_shown([input_column, TRUTH_COLUMN, OUTPUT_COLUMN])}, separated by tabs",
             "check --task, or give --references where the file has one output a line",
         )
-    return PredictionTable([row[1] for row in rows], [row[2] for row in rows])
+    truth, output = header.index(TRUTH_COLUMN), header.index(OUTPUT_COLUMN)
+    return PredictionTable([row[truth] for row in rows], [row[output] for row in rows])
 
 
 def _from_lines(predictions: str | Path, references: str | Path) -> PredictionTable:

@@ -30,6 +30,7 @@ from mindformers.trainer.data import evaluation_data, training_data
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.predicting import predict_all
+from mindformers.trainer.scoring_answers import check_scoring, score_answers
 from mindformers.trainer.start import begin, begin_together, meet, required_checkpoint
 from mindformers.trainer.training import Training
 
@@ -82,6 +83,7 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`. Returns the answers."""
     if not flags.predict_data:
         raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
+    check_scoring(flags.score_as, flags.save_file, flags.text_tokenizer)
     prompts = None
 
     def read(tokenizer: Any, config: Any, options: GenerationOptions) -> None:
@@ -96,6 +98,8 @@ def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
     answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
     if file is not None:
         logger.info("%d answers in %s", len(prompts), file.path)
+    if flags.score_as:
+        score_answers(flags.score_as, flags.save_file, flags.text_tokenizer)
     return answers
 
 

@@ -57,6 +57,22 @@ def test_a_recipe_that_is_no_yaml(refused: Callable[..., str], workplace: Workpl
     assert "broken.yaml" in refused("--config", written(workplace, "broken.yaml", "model: {a: [1, 2\nrun_mode: x\n"))
 
 
+def test_answers_that_could_not_be_scored(refused: Callable[..., str], workplace: Workplace) -> None:
+    words = ("--run_mode", "predict", "--predict_data", "What is it?")
+    assert "'poetry'" in refused(*words, "--score_as", "poetry")
+    assert "--save_file F.tsv" in refused(*words, "--score_as", "caption")
+    assert "--score_as" in refused(*words, "--text_tokenizer", "vocab.txt")
+    table = ("--score_as", "caption", "--save_file", workplace.folder / ANSWERS)
+    assert "vocab.txt" in refused(*words, *table, "--text_tokenizer", workplace.folder / "vocab.txt")
+
+
+def test_examples_that_cannot_be_shown(refused: Callable[..., str], workplace: Workplace) -> None:
+    words = ("--run_mode", "predict", "--predict_data", "What is it?")
+    assert "--num_shots" in refused(*words, "--num_shots", "-1")
+    assert "--num_shots" in refused(*words, "--shots_data", "x.jsonl")
+    assert "x.jsonl" in refused(*words, "--num_shots", "2", "--shots_data", "x.jsonl")
+
+
 def test_an_unknown_key(refused: Callable[..., str], workplace: Workplace) -> None:
     runner = {"epochs": 1, "batchsize": 2}
     line = refused("--config", workplace.changed(runner_config=runner))

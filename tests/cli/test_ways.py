@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mindformers import Trainer
-from mindformers.evaluation.__main__ import main as score
 from tests.cli.conftest import MOLECULES, NUM_EPOCHS, QUESTION, Outcome, Workplace, qa_rows
 
 Run = Callable[..., Outcome]
@@ -152,10 +151,11 @@ def test_a_benchmark_becomes_answers_with_probabilities_and_a_table(workplace: W
     out.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
     assert run(*words, "--resume", "True").status == 0
     assert out.read_bytes() == whole
-    report = workplace.folder / "metrics.json"
-    assert score(["--task", "chemllmbench", "--predictions", str(out), "--output", str(report)]) == 0
+    found = run(*words, "--resume", "True", "--score_as", "chemllmbench")
+    assert found.status == 0 and "bace: AUC from P(Yes)" in found.out
     wins = float(shares[0]) > float(shares[1])
-    assert json.loads(report.read_text())["metrics"]["bace: AUC from P(Yes)"] == float(wins)
+    report = json.loads(out.with_suffix(".metrics.json").read_text(encoding="utf-8"))
+    assert report["metrics"]["bace: AUC from P(Yes)"] == float(wins)
 
 
 def test_training_evaluates_at_its_end_where_asked(workplace: Workplace, run: Run) -> None:

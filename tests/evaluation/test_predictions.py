@@ -40,7 +40,13 @@ def test_line_counts_must_agree(tmp_path):
         read_predictions(outputs, "SMILES", truths)
 
 
-@pytest.mark.parametrize("header", ["description\tground truth\toutput", "SMILES\toutput\tground truth", "a\tb\tc"])
+def test_other_columns_may_stand_beside(tmp_path):
+    for header in ("id\toutput\tground truth", "SMILES\toutput\tground truth"):
+        table = read_predictions(write(tmp_path / "p.tsv", f"{header}\n1\tuno\tone\n"), "SMILES")
+        assert (table.truths, table.outputs) == (["one"], ["uno"])
+
+
+@pytest.mark.parametrize("header", ["description\tground truth\toutput", "SMILES\ttruth\toutput", "a\tb\tc"])
 def test_other_columns_are_refused_at_line_1(tmp_path, header):
     path = write(tmp_path / "p.tsv", f"{header}\n1\t2\t3\n")
     with pytest.raises(InputError, match="line 1: columns") as caught:
