@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
 
-from mindformers.dataset.lpm24.properties import Kind, join_list, kind_of, readable, with_article
+from mindformers.dataset.lpm24.properties import Kind, kind_of, listed_names
 from mindformers.dataset.stable import stable_number
 
 # Each wording: how the molecule is called in the first sentence, then what is said of it for every kind.
@@ -78,7 +78,6 @@ _WORDINGS: tuple[tuple[str, dict[Kind, str]], ...] = (
 )
 # How often, in ten molecules, each wording is used: mostly the first, so that the set decides most of the words.
 _WORDING_OF_TEN = (0, 0, 0, 0, 0, 0, 0, 1, 2, 3)
-_COUNTED = frozenset({Kind.ROLE, Kind.ACTION, Kind.EVALUATION})
 
 
 def caption_of(properties: Iterable[str], smiles: str, seed: int = 0) -> str:
@@ -103,10 +102,5 @@ def worded_caption(properties: tuple[str, ...], wording: int) -> str:
     ordered = sorted(properties, key=lambda name: (kind_of(name), name.lower(), name))
     sentences = []
     for kind, names in groupby(ordered, key=kind_of):
-        sentences.append(f"{'It' if sentences else subject} {frames[kind].format(_listed(kind, names))}.")
+        sentences.append(f"{'It' if sentences else subject} {frames[kind].format(listed_names(kind, names))}.")
     return " ".join(sentences)
-
-
-def _listed(kind: Kind, names: Iterable[str]) -> str:
-    written = (readable(name) for name in names)
-    return join_list(map(with_article, written) if kind in _COUNTED else written)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mindformers.dataset.lpm24.prepare import Options, prepare
+from mindformers.dataset.lpm24.splitting import KEYS
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
 
 _PRINTED = (
@@ -17,6 +18,7 @@ _PRINTED = (
     "duplicate_rows",
     "too_long_rows",
     "eval_rows",
+    "withheld_combo_rows",
     "train_rows",
     "test_rows",
     "property_sets",
@@ -56,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", required=True, type=Path, metavar="DIR", help="folder of the layout, e.g. LPM-24-data")
     add("--task", choices=("smiles2text", "text2smiles", "both"), default="both")
     add("--holdout", type=float, default=0.02, metavar="SHARE", help="share of molecules held out for test (0.02)")
+    add("--split_by", choices=tuple(KEYS), default="molecule", help="connectivity: stereoisomers stay on one side too")
+    add("--withheld_combos", type=Path, metavar="F", help="property combinations whose molecules are held out as well")
     add("--seed", type=int, default=0, metavar="N", help="another seed splits, chooses and words differently (0)")
+    add("--wording", choices=("steady", "varied"), default="steady", help="of captions from properties (steady)")
+    add("--captions_per_molecule", type=int, default=1, metavar="N", help="training captions, with varied wording (1)")
     add("--max_molecules", type=int, metavar="N", help="most rows in all, chosen by hash")
     add("--max_per_property_set", type=int, metavar="N", help="most rows with the same property set, chosen by hash")
     add("--max_smiles_length", type=int, metavar="N", help="leave longer molecules out, in characters")

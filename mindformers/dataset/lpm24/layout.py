@@ -1,6 +1,7 @@
 """The published layout of LPM-24-data, written row by row.
 
-smiles2text/             LPM-24_{train,test}.json                  [{"molecule", "caption", "properties"}, ...]
+smiles2text/             LPM-24_{train,test}.json                  [{"molecule", "caption", "properties"}, ...]; in test
+                                                                   also "withheld_combos" where there are some
                          LPM-24_{train,test}_qa_conversation.json  [{"id", "conversation": [human, gpt]}, ...]
 smiles2text_generate/    LPM-24_{test,eval}_generate.txt           a ready prompt a line
                          LPM-24_smiles2text_{test,eval}.tsv        SMILES<TAB>ground truth; eval: SMILES alone
@@ -11,7 +12,7 @@ text2smiles_generate/    LPM-24_text2smiles_{test,eval}.tsv        description<T
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import IO
 from mindformers.dataset.example import GPT, HUMAN, Turn
 from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
 from mindformers.dataset.lpm24.rows import Row
-from mindformers.dataset.stable import stable_number
+from mindformers.dataset.stable import chosen
 from mindformers.dataset.templates import get_template
 from mindformers.tools.files import replaced_file
 
@@ -70,17 +71,26 @@ class LayoutWriter:
         self._lists: dict[str, int] = {}
         self._template = get_template("vicuna")
 
-    def write(self, row: Row, split: str) -> None:
+    def write(self, row: Row, split: str, withheld: Iterable[Sequence[str]] = (), number: int = 0) -> None:
         """Write a row with molecule and caption to `train` or `test` of every task.
 
         The first one opens the files of both sides: a source of questions alone leaves older training files alone.
+
+        Args:
+            row: the row.
+            split: `train` or `test`.
+            withheld: the held-out property combinations that put it there.
+            number: which of several captions of the molecule, from 0; another one gets another instruction.
         """
         if not self._lists:
             self._open_both_sides()
-        flat = {"molecule": row.molecule, "caption": row.caption, "properties": list(row.properties)}
+        flat: dict[str, object] = {"molecule": row.molecule, "caption": row.caption, "properties": list(row.properties)}
+        if combos := [list(combo) for combo in withheld]:
+            flat["withheld_combos"] = combos
         for task in self.tasks:
+            phrase = self._phrase(task, row, number) if split == "train" else task.instructions[0]
             self._append(f"{task.name}/LPM-24_{split}.json", flat)
-            self._append(f"{task.name}/LPM-24_{split}_qa_conversation.json", self._conversation(task, row, split))
+            self._append(f"{task.name}/LPM-24_{split}_qa_conversation.json", self._talk(task, row, split, phrase))
             if split == "test":
                 self._write_prompt(task, row, "test")
 
@@ -103,15 +113,15 @@ class LayoutWriter:
                 self._open_list(f"{task.name}/LPM-24_{split}_qa_conversation.json")
             self._open_prompts(task, "test")
 
-    def _conversation(self, task: Task, row: Row, split: str) -> dict[str, object]:
+    def _talk(self, task: Task, row: Row, split: str, phrase: str) -> dict[str, object]:
         number = self._lists[f"{task.name}/LPM-24_{split}_qa_conversation.json"]
-        phrase = self._phrase(task, row) if split == "train" else task.instructions[0]
         turns = ((HUMAN, phrase.format(task.given(row))), (GPT, _answer(task, row)))
         conversation = [{"from": role, "value": value} for role, value in turns]
         return {"id": f"LPM-24_{task.name}_{split}_{number}", "conversation": conversation}
 
-    def _phrase(self, task: Task, row: Row) -> str:
-        return task.instructions[stable_number(task.name, self._seed, row.molecule) % len(task.instructions)]
+    def _phrase(self, task: Task, row: Row, number: int) -> str:
+        text = f"{row.molecule}\n{number}" if number else row.molecule
+        return chosen(task.instructions, task.name, self._seed, text)
 
     def _write_prompt(self, task: Task, row: Row, split: str) -> None:
         question = Turn(HUMAN, task.instructions[0].format(task.given(row)))

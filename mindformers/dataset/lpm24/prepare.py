@@ -15,14 +15,19 @@ from mindformers.dataset.lpm24.canonical import canonical_rows
 from mindformers.dataset.lpm24.captions import caption_of
 from mindformers.dataset.lpm24.figures import Figures
 from mindformers.dataset.lpm24.layout import TASKS, LayoutWriter, Task, layout_writer
+from mindformers.dataset.lpm24.phrasings import varied_caption
 from mindformers.dataset.lpm24.rows import Row, checked
-from mindformers.dataset.lpm24.selection import choose_rows, is_held_out
+from mindformers.dataset.lpm24.selection import choose_rows
 from mindformers.dataset.lpm24.sources import find_sources
+from mindformers.dataset.lpm24.splitting import Splitter, make_splitter
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
 from mindformers.tools.progress import Progress
 
+Place = tuple[str, int]  # file and line
+
 _SHOWN_BAD_ROWS = 20
+_DEALS_PER_CAPTION = 8  # a set of one property has some hundred captions, of which two may be dealt alike
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,11 @@ class Options:
         output: the folder of the layout.
         task: `smiles2text`, `text2smiles` or `both`.
         holdout: expected share of molecules on the test side, 0 to 1 (1 excluded).
+        split_by: `molecule` keeps every spelling of a molecule on one side, `connectivity` also its stereoisomers.
+        withheld_combos: a file of property combinations; molecules with one of them are test molecules too.
         seed: chooses split, sample, wording and instruction phrases.
+        wording: of captions made from properties: `steady`, four ways, mostly the first, or `varied`, thousands.
+        captions_per_molecule: training captions of a molecule, each worded otherwise; needs `varied`.
         max_molecules: most training and test rows together; None for all.
         max_per_property_set: most rows with the same property set; None for all.
         max_smiles_length: longest SMILES that is kept, in characters; None for any.
@@ -46,7 +55,11 @@ class Options:
     output: Path
     task: str = "both"
     holdout: float = 0.02
+    split_by: str = "molecule"
+    withheld_combos: Path | None = None
     seed: int = 0
+    wording: str = "steady"
+    captions_per_molecule: int = 1
     max_molecules: int | None = None
     max_per_property_set: int | None = None
     max_smiles_length: int | None = None
@@ -57,12 +70,19 @@ class Options:
         """Raise InputError for a value out of range."""
         if not 0 <= self.holdout < 1:
             raise InputError("--holdout", f"{self.holdout}", "a share from 0 to below 1", "for example 0.02")
+        if self.captions_per_molecule < 1 or (self.captions_per_molecule > 1 and self.wording != "varied"):
+            expected = "1 with steady wording, 1 or more with varied"
+            raise InputError("--captions_per_molecule", f"{self.captions_per_molecule}", expected, "--wording varied")
         for name in ("max_molecules", "max_per_property_set", "max_smiles_length"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name}", f"{value}", "a whole number above 0", "leave it out for no limit")
         if self.workers < 0:
             raise InputError("--workers", f"{self.workers}", "0 or more processes", "leave it out to use what is there")
+
+    def num_workers(self) -> int:
+        """Processes that RDKit gets."""
+        return self.workers or min(os.cpu_count() or 1, 4)
 
     def tasks(self) -> tuple[Task, ...]:
         """The directions to write."""
@@ -73,8 +93,10 @@ class Tally:
     """Counts every row by what became of it and names each bad one."""
 
     def __init__(self) -> None:
-        self.counts = {"rows_read": 0, "bad_rows": 0, "duplicate_rows": 0, "too_long_rows": 0, "eval_rows": 0}
+        names = ("rows_read", "bad_rows", "duplicate_rows", "too_long_rows", "eval_rows", "withheld_combo_rows")
+        self.counts = dict.fromkeys(names, 0)
         self.bad: list[BadRow] = []
+        self._repetitions: list[tuple[Place, Place]] = []
 
     def add_bad(self, row: BadRow) -> None:
         """Count a bad row; the first ones are shown on standard error at once."""
@@ -82,6 +104,19 @@ class Tally:
         self.counts["bad_rows"] += 1
         if len(self.bad) <= _SHOWN_BAD_ROWS:
             sys.stderr.write(f"bad row: {row}\n")
+
+    def add_duplicate(self, row: Row, first: Place) -> None:
+        """Count a row that repeats the one at `first`."""
+        self.counts["duplicate_rows"] += 1
+        self._repetitions.append(((row.file, row.line), first))
+
+    def judge_duplicates(self) -> None:
+        """At the end: what repeats a row that turned out to be bad is a bad row too."""
+        reasons = {(row.file, row.line): row.reason for row in self.bad}
+        for (file, line), first in self._repetitions:
+            if first in reasons:
+                self.counts["duplicate_rows"] -= 1
+                self.add_bad(BadRow(file, line, reasons[first]))
 
     def show_rest(self, report: Path | None) -> None:
         """Say how many bad rows were not shown, and where they are."""
@@ -102,12 +137,14 @@ def prepare(options: Options) -> dict[str, Any]:
     options.validate()
     sources = find_sources(options.source)
     tally, figures = Tally(), Figures()
+    splitter = make_splitter(sources, options)
     with layout_writer(options.output, options.tasks(), options.seed) as writer:
         training = _training_rows(_read(sources, tally), options, tally, writer.write_question)
-        _write_training(training, options, tally, figures, writer)
+        _write_training(training, options, splitter, tally, figures, writer)
+        tally.judge_duplicates()
         tally.show_rest(options.report)
         _require_rows(options, tally, figures)
-    report = _report(options, [path.name for path, _ in sources], tally, figures, writer)
+    report = _report(options, [path.name for path, _ in sources], tally, figures, writer, splitter)
     if options.report:
         write_json(options.report, report)
     return report
@@ -130,7 +167,7 @@ def _training_rows(
     rows: Iterable[Row], options: Options, tally: Tally, write_question: Callable[[Row], None]
 ) -> Iterator[Row]:
     """The rows that say something about a molecule, each once; questions of an evaluation set go to their files."""
-    seen: set[bytes] = set()
+    seen: dict[bytes, Place] = {}
     for row in rows:
         if not row.is_training:
             tally.counts["eval_rows"] += 1
@@ -138,9 +175,9 @@ def _training_rows(
         elif options.max_smiles_length and len(row.molecule) > options.max_smiles_length:
             tally.counts["too_long_rows"] += 1
         elif (mark := _mark(row)) in seen:
-            tally.counts["duplicate_rows"] += 1
+            tally.add_duplicate(row, seen[mark])
         else:
-            seen.add(mark)
+            seen[mark] = row.file, row.line
             yield row
 
 
@@ -149,19 +186,36 @@ def _mark(row: Row) -> bytes:
 
 
 def _write_training(
-    rows: Iterable[Row], options: Options, tally: Tally, figures: Figures, writer: LayoutWriter
+    rows: Iterable[Row], options: Options, splitter: Splitter, tally: Tally, figures: Figures, writer: LayoutWriter
 ) -> None:
-    workers = options.workers or min(os.cpu_count() or 1, 4)
     chosen = choose_rows(rows, options.max_molecules, options.max_per_property_set, options.seed)
-    for found in canonical_rows(chosen, workers):
+    for found in canonical_rows(chosen, options.num_workers(), splitter.keys):
         if isinstance(found, BadRow):
             tally.add_bad(found)
             continue
-        row, canonical = found
-        row = replace(row, caption=row.caption or caption_of(row.properties, row.molecule, options.seed))
-        split = "test" if is_held_out(canonical, options.holdout, options.seed) else "train"
-        writer.write(row, split)
-        figures.add(row, split)
+        row, key = found
+        withheld = splitter.combos.of(row.properties)
+        split = splitter.split_of(key)
+        tally.counts["withheld_combo_rows"] += bool(withheld)
+        for number, captioned in enumerate(_captioned(row, split, options)):
+            writer.write(captioned, split, withheld, number)
+            figures.add(captioned, split)
+
+
+def _captioned(row: Row, split: str, options: Options) -> Iterator[Row]:
+    """The row with its caption; of a training row without one as many different ones as are asked for."""
+    if row.caption:
+        yield row
+    elif options.wording == "steady":
+        yield replace(row, caption=caption_of(row.properties, row.molecule, options.seed))
+    else:
+        count = options.captions_per_molecule if split == "train" else 1
+        captions: dict[str, None] = {}
+        for number in range(_DEALS_PER_CAPTION * count):
+            captions[varied_caption(row.properties, row.molecule, options.seed, number)] = None
+            if len(captions) == count:
+                break
+        yield from (replace(row, caption=caption) for caption in captions)
 
 
 def _require_rows(options: Options, tally: Tally, figures: Figures) -> None:
@@ -173,13 +227,16 @@ def _require_rows(options: Options, tally: Tally, figures: Figures) -> None:
     )
 
 
-def _report(options: Options, read: list[str], tally: Tally, figures: Figures, writer: LayoutWriter) -> dict[str, Any]:
+def _report(
+    options: Options, read: list[str], tally: Tally, figures: Figures, writer: LayoutWriter, splitter: Splitter
+) -> dict[str, Any]:
     chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
     return {
         "options": chosen,
         "files_read": read,
         "files_written": [str(path) for path in writer.paths],
         **tally.counts,
+        "withheld_combos": len(splitter.combos),
         **figures.summary(),
         "bad": [asdict(row) for row in tally.bad],
     }

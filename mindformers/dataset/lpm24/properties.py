@@ -22,6 +22,9 @@ class Kind(IntEnum):
     TERM = 9
 
 
+_COUNTED = frozenset({Kind.ROLE, Kind.ACTION, Kind.EVALUATION})
+
+
 def _names(listed: str) -> frozenset[str]:
     return frozenset(name.strip() for name in listed.split(";"))
 
@@ -126,3 +129,9 @@ def join_list(items: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *front, last = items
     return f"{', '.join(front)} and {last}" if front else last
+
+
+def listed_names(kind: Kind, names: Iterable[str]) -> str:
+    """Names of one kind as a sentence lists them, with articles where they can be counted."""
+    written = (readable(name) for name in names)
+    return join_list(map(with_article, written) if kind in _COUNTED else written)

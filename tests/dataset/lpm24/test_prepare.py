@@ -265,3 +265,60 @@ def test_options_out_of_range(tmp_path: Path, wrong: dict, message: str) -> None
     with pytest.raises(InputError, match=message):
         prepare(Options(SOURCE, tmp_path / "out", **wrong))
     assert not (tmp_path / "out").exists()
+
+
+def test_molecules_with_a_withheld_combination_are_held_out_in_all_their_rows(tmp_path: Path) -> None:
+    source, combos = tmp_path / "train_props.txt", tmp_path / "combos.txt"
+    source.write_text("CCO\t{'a', 'b'}\nOCC\t{'a'}\nCCC\t{'a', 'c'}\nCCN\t{'b'}\nCCCl\t{'d', 'b', 'a'}\n")
+    combos.write_text("('a', 'b')\t2\n('b', 'c')\t1\n")
+    report = prepare(Options(source, tmp_path / "out", holdout=0.0, withheld_combos=combos))
+    train, test = (loaded(tmp_path / "out", f"smiles2text/LPM-24_{split}.json") for split in ("train", "test"))
+    assert [row["molecule"] for row in train] == ["CCC", "CCN"]
+    assert [(row["molecule"], row.get("withheld_combos")) for row in test] == [
+        ("CCO", [["a", "b"]]),
+        ("OCC", None),
+        ("CCCl", [["a", "b"]]),
+    ]
+    assert (report["withheld_combos"], report["withheld_combo_rows"], report["test_rows"]) == (2, 2, 3)
+
+
+def test_split_by_connectivity_keeps_stereoisomers_together(tmp_path: Path) -> None:
+    source = tmp_path / "train_props.txt"
+    chains = ["C" * length for length in range(1, 25)]
+    source.write_text("".join(f"{c}[C@H](N)O\t{{'a'}}\n{c}[C@@H](N)O\t{{'a'}}\n" for c in chains))
+
+    def parted(split_by: str) -> int:
+        prepare(Options(source, tmp_path / split_by, holdout=0.5, split_by=split_by))
+        test = {row["molecule"] for row in loaded(tmp_path / split_by, "smiles2text/LPM-24_test.json")}
+        assert 0 < len(test) < 48
+        return sum((f"{c}[C@H](N)O" in test) != (f"{c}[C@@H](N)O" in test) for c in chains)
+
+    assert parted("connectivity") == 0
+    assert parted("molecule") > 0
+
+
+def test_several_varied_captions_a_training_molecule(tmp_path: Path) -> None:
+    report = prepare(Options(SOURCE, tmp_path, holdout=0.25, wording="varied", captions_per_molecule=3))
+    train, test = (loaded(tmp_path, f"smiles2text/LPM-24_{split}.json") for split in ("train", "test"))
+    captions: dict[str, list[str]] = {}
+    for row in train:
+        captions.setdefault(row["molecule"], []).append(row["caption"])
+    assert {len(of_one) for of_one in captions.values()} == {3}
+    assert all(len(set(of_one)) == 3 for of_one in captions.values())
+    assert len({row["molecule"] for row in test}) == len(test)
+    assert (report["train_rows"], report["test_rows"]) == (len(train), len(test))
+    talks = loaded(tmp_path, "smiles2text/LPM-24_train_qa_conversation.json")
+    assert len({row["id"] for row in talks}) == len(talks) == len(train)
+    with pytest.raises(InputError, match="--captions_per_molecule: 2; expected 1 with steady wording"):
+        prepare(Options(SOURCE, tmp_path / "no", captions_per_molecule=2))
+
+
+def test_a_bad_row_that_stands_twice_is_reported_twice(tmp_path: Path) -> None:
+    source = tmp_path / "train_props.txt"
+    source.write_text("C1CC\t{'a'}\nCCO\t{'a'}\nC1CC\t{'a'}\nCCO\t{'a'}\n")
+    report = prepare(Options(source, tmp_path / "out"))
+    assert [(row["line"], row["reason"]) for row in report["bad"]] == [
+        (1, "RDKit cannot read the molecule C1CC"),
+        (3, "RDKit cannot read the molecule C1CC"),
+    ]
+    assert (report["duplicate_rows"], report["train_rows"] + report["test_rows"]) == (1, 1)
