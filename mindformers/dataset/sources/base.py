@@ -21,12 +21,14 @@ class Source(ABC):
     Attributes:
         template: name of the template that conversations of this format use unless another is asked for.
         packs: whether several of its examples share a record unless the user says otherwise.
+        suffixes: ends of the names of its files, archives left aside; empty for any.
         options: names of what else `__init__` takes.
         checks_molecules: whether RDKit must be able to read its molecules unless the user says otherwise.
     """
 
     template: str = "vicuna"
     packs: bool = False
+    suffixes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     checks_molecules: bool = False
 

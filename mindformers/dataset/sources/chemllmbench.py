@@ -101,6 +101,8 @@ def read_items(path: str | Path) -> Iterator[BenchmarkItem | BadRow]:
 class ChemLLMBenchSource(Source):
     """The items as instructions: the question without solved examples, and the right answer."""
 
+    suffixes = (".json", ".jsonl")
+
     def read(self, path: Path) -> Iterator[Example | BadRow]:
         for item in read_items(path):
             if isinstance(item, BadRow):

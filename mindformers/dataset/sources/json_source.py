@@ -19,6 +19,8 @@ class RowError(ValueError):
 class JsonSource(Source):
     """A JSON list, or a JSON value a line; every row is a conversation of some form."""
 
+    suffixes = (".json", ".jsonl")
+
     def read(self, path: Path) -> Iterator[Example | BadRow]:
         for index, row in enumerate(json_rows(path)):
             if isinstance(row, BadRow):
