@@ -9,7 +9,7 @@ from typing import Any
 
 from mindformers.tools.errors import InputError
 
-_SMOOTHED_STEPS = 100
+_SMOOTHED_STEPS, _SMOOTHED_SHARE = 100, 0.1
 
 
 @dataclass
@@ -52,8 +52,8 @@ class RunState:
     def count(self, loss: float, is_finite: bool) -> None:
         """A step is done.
 
-        In the moving average a loss counts 1/e after a hundred further steps; the weights are normalised, so that the
-        first steps are told as they are.
+        In the moving average a loss counts 1/e after a hundred further steps, or after a tenth of those done where
+        these are fewer, so that the steep fall of the first steps is soon forgotten. The weights are normalised.
         """
         self.done += 1
         self.skipped += not is_finite
@@ -61,7 +61,7 @@ class RunState:
         self.overflowed |= not is_finite
         self.losses.append(loss)
         if math.isfinite(loss):
-            keep = math.exp(-1 / _SMOOTHED_STEPS)
+            keep = math.exp(-1 / min(_SMOOTHED_STEPS, max(1.0, _SMOOTHED_SHARE * self.done)))
             self.smooth = (keep * self.smooth[0] + loss, keep * self.smooth[1] + 1)
 
     def to_text(self) -> str:

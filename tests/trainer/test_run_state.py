@@ -18,14 +18,23 @@ def test_steps_are_counted() -> None:
     assert state.losses[::3] == [3.0, 2.0]
 
 
-def test_the_smooth_loss_begins_at_the_first_and_forgets_it() -> None:
+def smooth_after(*runs: tuple[float, int]) -> float:
     state = RunState(4, 40)
-    assert math.isnan(state.smooth_loss)
-    state.count(9.0, True)
-    assert state.smooth_loss == 9.0
-    for _ in range(600):
-        state.count(2.0, True)
-    assert state.smooth_loss == pytest.approx(2.0 + 7.0 * math.exp(-6) * (1 - math.exp(-0.01)), rel=1e-4)
+    for loss, steps in runs:
+        for _ in range(steps):
+            state.count(loss, True)
+    return state.smooth_loss
+
+
+def test_the_smooth_loss_begins_at_the_first() -> None:
+    assert math.isnan(smooth_after())
+    assert smooth_after((9.0, 1)) == 9.0
+
+
+def test_it_remembers_a_hundred_steps_and_in_a_short_run_a_tenth() -> None:
+    assert smooth_after((9.0, 5000), (2.0, 100)) == pytest.approx(2.0 + 7.0 * math.exp(-1), rel=1e-3)
+    assert smooth_after((9.0, 200), (2.0, 22)) == pytest.approx(2.0 + 7.0 * (200 / 222) ** 11, rel=0.01)
+    assert smooth_after((9.0, 10), (2.0, 30)) < 2.01
 
 
 def test_what_is_not_finite_is_not_smoothed() -> None:

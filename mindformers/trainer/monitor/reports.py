@@ -19,7 +19,7 @@ class StepReport:
         epoch, epochs: from 1, and how many there are.
         step_in_epoch, steps_per_epoch: the same for the steps of an epoch.
         loss: mean over the steps, nats per token; NaN where none was finite.
-        smooth_loss: moving average over the last hundred or so steps.
+        smooth_loss: moving average over the last tenth of the steps so far, a hundred at most.
         lr: learning rate.
         grad_norm: global norm of the last step's gradients before clipping.
         loss_scale: the factor on the loss.
