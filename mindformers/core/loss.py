@@ -33,23 +33,49 @@ def shifted(ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return ids[:, :-1], labels[:, 1:]
 
 
+class NextToken(nn.Cell):
+    """What a network says of the next tokens of records, and what they are.
+
+    Where the documents of a record are told apart, the network keeps them apart, and the first token of a document is
+    not asked for: nothing in front of it says what it is.
+
+    Args:
+        net: ids [B, S] to logits [B, S, V]; with `documents` it takes those of the ids beside them.
+        ignore_token_id: the label that does not count.
+        documents: ids int32 [B, S + 1] to the document of each; None where all of a record is one.
+
+    Inputs: ids and labels int32 [B, S + 1]. Returns: logits [B * S, V] and labels int32 [B * S].
+    """
+
+    def __init__(self, net: nn.Cell, ignore_token_id: int = -100, documents: nn.Cell | None = None) -> None:
+        super().__init__(auto_prefix=False)
+        self.net, self.ignore_token_id, self.documents = net, ignore_token_id, documents
+
+    def construct(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        read, said = shifted(ids, labels)
+        if self.documents is None:
+            logits = self.net(read)
+        else:
+            own = self.documents(ids)
+            logits = self.net(read, own[:, :-1])
+            said = ops.select(own[:, 1:] == own[:, :-1], said, ops.full_like(said, self.ignore_token_id))
+        return logits.reshape(-1, logits.shape[-1]), said.reshape(-1)
+
+
 class CausalLoss(nn.Cell):
     """Loss of a batch as sums, which those of other batches and devices can be added to.
 
     Args:
-        net: ids [B, S] to logits [B, S, V].
-        ignore_token_id: the label that does not count.
+        net, ignore_token_id, documents: as `NextToken`.
 
     Inputs: ids and labels int32 [B, S + 1]. Returns: float32 scalars: the sum of the losses in nats, and the number of
     tokens that count.
     """
 
-    def __init__(self, net: nn.Cell, ignore_token_id: int = -100) -> None:
+    def __init__(self, net: nn.Cell, ignore_token_id: int = -100, documents: nn.Cell | None = None) -> None:
         super().__init__(auto_prefix=False)
-        self.net, self.loss = net, TokenLoss(ignore_token_id)
+        self.next_token, self.loss = NextToken(net, ignore_token_id, documents), TokenLoss(ignore_token_id)
 
     def construct(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        read, said = shifted(ids, labels)
-        logits = self.net(read)
-        losses, weights = self.loss(logits.reshape(-1, logits.shape[-1]), said.reshape(-1))
+        losses, weights = self.loss(*self.next_token(ids, labels))
         return losses.sum(), weights.sum()

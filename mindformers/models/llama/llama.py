@@ -24,7 +24,8 @@ class LlamaForCausalLM(nn.Cell):
         config: shape and arithmetic.
         seed: of the random weights; None leaves them zero, for a checkpoint to fill.
 
-    Inputs: ids int32 [B, S] (S up to `seq_length`). Returns: float32 logits [B, S, V].
+    Inputs: ids int32 [B, S] (S up to `seq_length`); optionally the document of each, int32 [B, S], see `Documents`.
+    Returns: float32 logits [B, S, V].
     """
 
     def __init__(self, config: LlamaConfig, seed: int | None = 0) -> None:
@@ -37,8 +38,8 @@ class LlamaForCausalLM(nn.Cell):
         if seed is not None:
             initialize_parameters(self, seed, config.initializer_range)
 
-    def construct(self, ids: Tensor) -> Tensor:
-        return self.logits_of(self.model(ids))
+    def construct(self, ids: Tensor, documents: Tensor | None = None) -> Tensor:
+        return self.logits_of(self.model(ids, None, None, None, documents))
 
     def logits_of(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] to float32 logits [..., V]."""

@@ -17,7 +17,8 @@ class LlamaModel(nn.Cell):
     """Embedding, layers, final norm. How many experts a token may use follows from its id by a table.
 
     Inputs: ids int32 [B, S]; optionally the caches of all layers with the slots int32 [B] that prompts are filled into
-    (None for all in order) or, when S is 1, the positions int32 [B] that are decoded.
+    (None for all in order) or, when S is 1, the positions int32 [B] that are decoded; or the document int32 [B, S] of
+    each token, whose attention then stays inside (positions go on: rotary attention knows only their differences).
     Returns: hidden states [B, S, D].
     """
 
@@ -53,10 +54,14 @@ class LlamaModel(nn.Cell):
         caches: nn.CellList | None = None,
         positions: Tensor | None = None,
         slots: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
         cos, sin = self.rotary(ids.shape[1], positions)
         k, modality = self.routed_by(ids)
-        mask = self.causal_mask(ids) if positions is None else self.cached_mask(positions, caches[0].shape[2])
+        if positions is None:
+            mask = self.causal_mask(ids, documents)
+        else:
+            mask = self.cached_mask(positions, caches[0].shape[2])
         x = self.tok_embeddings(ids)
         for i in range(len(self.layers)):
             cache = None if caches is None else caches[i]
