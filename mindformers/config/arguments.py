@@ -138,8 +138,9 @@ def _unknown(name: str) -> str:
 
 def _mapped(flags: argparse.Namespace) -> list[Override]:
     """Flags that stand for a key; the value as JSON, so that a path such as `007` stays text."""
-    given = [(flag.key, getattr(flags, flag.name)) for flag in FLAGS.values() if flag.key]
-    return [(key, json.dumps(value, ensure_ascii=False)) for key, value in given if value is not None]
+    given = [flag for flag in FLAGS.values() if flag.key and getattr(flags, flag.name) is not None]
+    cleared = [(flag.clears, "null") for flag in given if flag.clears]
+    return cleared + [(flag.key, json.dumps(getattr(flags, flag.name), ensure_ascii=False)) for flag in given]
 
 
 def _options(flags: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Override]:

@@ -26,6 +26,7 @@ class Flag:
         key: dotted recipe key that it sets; empty where it belongs to the command alone.
         choices: the values that are accepted; empty means all of its type.
         is_list: whether several values may follow.
+        clears: dotted recipe key that gives way to this one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Flag:
     key: str = ""
     choices: tuple[str, ...] = ()
     is_list: bool = False
+    clears: str = ""
 
 
 GENERAL = (
@@ -55,9 +57,10 @@ DATA = (
     Flag(
         "train_dataset_dir",
         "text",
-        "MindRecord file or folder to train on",
+        "MindRecord file or folder to train on, in place of the recipe's sources",
         TRAINING | {"plan"},
         "train_dataset.data_loader.dataset_dir",
+        clears="train_dataset.data_loader.sources",
     ),
     Flag(
         "eval_dataset_dir",

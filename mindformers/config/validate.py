@@ -8,6 +8,7 @@ from typing import Any
 
 from mindformers.config.schema.callbacks import CheckpointMonitor, LossMonitor
 from mindformers.config.schema.recipe import Recipe
+from mindformers.config.sources import check_sources
 from mindformers.modalities import MODALITIES
 from mindformers.tools.errors import InputError, unknown_name
 from mindformers.tools.logging import get_logger
@@ -47,8 +48,10 @@ _CHECKS: dict[str, Check] = {
     "lr_schedule.total_steps": STEPS_OR_NONE,
     "train_dataset.batch_size": COUNT,
     "train_dataset.num_parallel_workers": COUNT,
+    "train_dataset.eod_token_id": NOT_NEGATIVE,
     "eval_dataset.batch_size": COUNT,
     "eval_dataset.num_parallel_workers": COUNT,
+    "eval_dataset.eod_token_id": NOT_NEGATIVE,
     "eval_step_interval": STEPS_OR_NONE,
     "eval_epoch_interval": STEPS_OR_NONE,
     "evaluation.max_rows": COUNT,
@@ -102,8 +105,16 @@ def warn_shadowed(config: Recipe) -> None:
     _warn("eval_dataset.batch_size", config.eval_dataset.batch_size, "runner_config.batch_size", batch_size)
     _warn("optimizer.learning_rate", config.optimizer.learning_rate, "lr_schedule.learning_rate", peak)
     ratio = config.lr_schedule.warmup_ratio
+    _warn_unread_end_token(config)
     _warn("lr_schedule.warmup_steps", config.lr_schedule.warmup_steps or None, "lr_schedule.warmup_ratio", ratio)
     _warn("lr_schedule.warmup_epochs", config.lr_schedule.warmup_epochs or None, "lr_schedule.warmup_ratio", ratio)
+
+
+def _warn_unread_end_token(config: Recipe) -> None:
+    for section in ("train_dataset", "eval_dataset"):
+        dataset = getattr(config, section)
+        if dataset.eod_token_id is not None and not dataset.eod_reset:
+            logger.warning("'%s.eod_token_id' has no effect without '%s.eod_reset: True'", section, section)
 
 
 def _warn(loser: str, lost: Any, winner: str, won: Any) -> None:
@@ -136,6 +147,7 @@ def _check_datasets(config: Recipe) -> None:
         loader, where = dataset.data_loader, f"{section}.data_loader"
         if loader.dataset_dir and loader.dataset_files:
             raise InputError(f"{where}.dataset_files", "given beside dataset_dir", "one of the two", "set one to null")
+        check_sources(loader, where, may_mix=section == "train_dataset")
         if not dataset.input_columns:
             raise InputError(f"{section}.input_columns", "is empty", "input_ids and labels", "name the columns")
 

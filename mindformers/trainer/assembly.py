@@ -15,6 +15,7 @@ from mindformers.core.schedule import Schedule
 from mindformers.parallel.buckets import SumGradients
 from mindformers.parallel.device import rank
 from mindformers.parallel.mesh import ALONE, Mesh
+from mindformers.trainer.data import documents_of
 from mindformers.trainer.monitor.console import Console
 from mindformers.trainer.monitor.flops import flops_per_position, peak_flops
 from mindformers.trainer.monitor.history import History
@@ -54,7 +55,7 @@ def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, mesh: Mesh = ALON
     """The step of a recipe, whose gradients are those of all devices."""
     wrapper = recipe.runner_wrapper
     return TrainStep(
-        CausalLoss(net, net.config.ignore_token_id),
+        CausalLoss(net, net.config.ignore_token_id, documents_of(recipe.train_dataset, net.config)),
         optimizer,
         wrapper.max_grad_norm if wrapper.use_clip_grad else None,
         is_accumulating=recipe.runner_config.gradient_accumulation_steps > 1,

@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from mindformers.config import Recipe
+from mindformers.config.schema.dataset import DataLoaderConfig, DatasetConfig
 from mindformers.dataset.mindrecord import MindRecordBatches, open_mindrecord
+from mindformers.dataset.record_order import WeightedSource
+from mindformers.modules.documents import Documents
 from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
+from mindformers.tools.logging import get_logger
+
+logger = get_logger(__name__)
 
 
 def training_data(recipe: Recipe, config: Any, mesh: Mesh = ALONE) -> MindRecordBatches:
@@ -48,7 +54,7 @@ def open_data(recipe: Recipe, config: Any, source: str, batch_size: int, shuffle
 
 def _open(recipe: Recipe, config: Any, mesh: Mesh, section: str, batch_size: int) -> MindRecordBatches:
     settings = getattr(recipe, section)
-    source = settings.data_loader.dataset_files or settings.data_loader.dataset_dir
+    source = _source(settings.data_loader)
     if not source:
         flag = "--train_dataset_dir" if section == "train_dataset" else "--eval_dataset_dir"
         raise InputError(f"{section}.data_loader.dataset_dir", "not given", "MindRecord files", f"pass {flag} PATH")
@@ -67,3 +73,41 @@ def _open(recipe: Recipe, config: Any, mesh: Mesh, section: str, batch_size: int
         shard_id=mesh.data_rank,
         pad_token_id=config.pad_token_id,
     )
+
+
+def documents_of(settings: DatasetConfig, config: Any) -> Documents | None:
+    """What tells the documents of a packed record apart, where the section asks for it."""
+    return Documents(config.bos_token_id, settings.eod_token_id) if settings.eod_reset else None
+
+
+def tell_sources(data: MindRecordBatches) -> None:
+    """What a mixture is made of, a line for each source; nothing of plain data."""
+    if not data.is_mixture:
+        return
+    turn = sum(source.parts for source in data.sources)
+    for source in data.sources:
+        passes = data.total * source.parts / turn / source.files.total
+        share, records = 100 * source.parts / turn, source.files.total
+        logger.info(
+            "source %s: %.2f %% of the rows, %d records, %.2f times an epoch", source.name, share, records, passes
+        )
+
+
+def tell_drawn(data: MindRecordBatches, epoch: int, num_batches: int) -> None:
+    """What each source of a mixture had in the first batches of an epoch, in one line."""
+    if not data.is_mixture or not num_batches:
+        return
+    drawn = data.drawn(epoch, num_batches)
+    total = sum(drawn.values())
+    shares = ", ".join(f"{name} {rows} ({100 * rows / total:.2f} %)" for name, rows in drawn.items())
+    logger.info("epoch %d: %d rows drawn: %s", epoch + 1, total, shares)
+
+
+def _source(loader: DataLoaderConfig) -> str | list[str] | list[WeightedSource]:
+    if loader.sources is None:
+        return loader.dataset_files or loader.dataset_dir
+    return [
+        WeightedSource(source.name or f"source {number}", source.weight, source.dataset_files or source.dataset_dir)
+        for number, source in enumerate(loader.sources, 1)
+        if source.weight > 0
+    ]

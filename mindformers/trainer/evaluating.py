@@ -9,7 +9,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from mindformers.core.loss import TokenLoss, shifted
+from mindformers.core.loss import NextToken, TokenLoss
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
 from mindformers.parallel.mesh import ALONE, Mesh
@@ -24,19 +24,20 @@ class EvaluationStep(nn.Cell):
         net: ids [B, S] to logits [B, S, V].
         modality_table: int32 [V].
         ignore_token_id: the label that does not count.
+        documents: as `NextToken`.
 
     Inputs: ids and labels int32 [B, S + 1]. Returns: float32 [M, 3]: losses in nats, tokens, right tokens.
     """
 
-    def __init__(self, net: nn.Cell, modality_table: np.ndarray, ignore_token_id: int) -> None:
+    def __init__(
+        self, net: nn.Cell, modality_table: np.ndarray, ignore_token_id: int, documents: nn.Cell | None = None
+    ) -> None:
         super().__init__(auto_prefix=False)
-        self.net, self.loss = net, TokenLoss(ignore_token_id)
+        self.next_token, self.loss = NextToken(net, ignore_token_id, documents), TokenLoss(ignore_token_id)
         self.one_hot = Tensor(np.eye(len(MODALITIES), dtype=np.float32)[modality_table])
 
     def construct(self, ids: Tensor, labels: Tensor) -> Tensor:
-        read, said = shifted(ids, labels)
-        logits = self.net(read)
-        logits, said = logits.reshape(-1, logits.shape[-1]), said.reshape(-1)
+        logits, said = self.next_token(ids, labels)
         losses, weights = self.loss(logits, said)
         right = ops.cast(ops.cast(logits.argmax(-1), ms.int32) == said, ms.float32) * weights
         member = self.one_hot[ops.maximum(said, 0)]
@@ -50,11 +51,12 @@ class Evaluation:
         net: ids [B, S] to logits [B, S, V]. Whether it is in training is the same afterwards.
         config: its configuration.
         mesh: the devices that share the data.
+        documents: tells the documents of a packed record apart; None where each record is one.
     """
 
-    def __init__(self, net: nn.Cell, config: Any, mesh: Mesh = ALONE) -> None:
+    def __init__(self, net: nn.Cell, config: Any, mesh: Mesh = ALONE, documents: nn.Cell | None = None) -> None:
         self.net, self.config, self.mesh = net, config, mesh
-        self.step = EvaluationStep(net, config.modality_table(), config.ignore_token_id)
+        self.step = EvaluationStep(net, config.modality_table(), config.ignore_token_id, documents)
 
     def measure(self, data: MindRecordBatches, title: str = "evaluating") -> dict[str, Any]:
         """Evaluate on all records, each on one of the devices that hold a copy; all of them learn the result.

@@ -14,6 +14,7 @@ from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
 from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
+from mindformers.trainer.data import documents_of
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.monitor.reports import EvaluationReport
 from mindformers.trainer.run_state import RunState
@@ -39,7 +40,7 @@ class HeldOut:
         self.settings, self.data = recipe.evaluation, data
         self.step_interval, self.epoch_interval = recipe.eval_step_interval, recipe.eval_epoch_interval
         self.rows = data if self.settings.max_rows is None else data.first(self.settings.max_rows)
-        self.evaluation = Evaluation(net, net.config, mesh)
+        self.evaluation = Evaluation(net, net.config, mesh, documents_of(recipe.eval_dataset, net.config))
         self.name, _, modality = self.settings.best_metric.partition(".")
         self.modality = modality or _TOTAL
         if modality:

@@ -18,6 +18,7 @@ class RunState:
 
     Args:
         examples_per_step, num_rows: of the data, to refuse a resumed run over other data.
+        sources: name, parts and records of every source of a mixture, for the same reason.
         done: steps done.
         skipped: those of them that changed nothing, as their gradients were not finite.
         skipped_in_a_row: how many of these are the last ones.
@@ -32,6 +33,7 @@ class RunState:
 
     examples_per_step: int
     num_rows: int
+    sources: list[list[Any]] = field(default_factory=list)
     done: int = 0
     skipped: int = 0
     skipped_in_a_row: int = 0
@@ -82,5 +84,19 @@ class RunState:
                 f"the same data; here {self.examples_per_step} per step from {self.num_rows} records",
                 "resume with the recipe of that run",
             )
+        if saved.sources != self.sources:
+            raise InputError(
+                "resume_training",
+                f"the run had {_in_words(saved.sources)}",
+                f"the same data; here {_in_words(self.sources)}",
+                "resume with the recipe of that run",
+            )
         for item in fields(self):
             setattr(self, item.name, getattr(saved, item.name))
+
+
+def _in_words(sources: list[list[Any]]) -> str:
+    described = [
+        f"{name} {parts} of {sum(row[1] for row in sources)} ({rows} records)" for name, parts, rows in sources
+    ]
+    return f"the sources {', '.join(described)}" if described else "one source"

@@ -26,7 +26,7 @@ from mindformers.trainer.build import (
     tokenizer_if_any,
 )
 from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata, load_weights
-from mindformers.trainer.data import evaluation_data, training_data
+from mindformers.trainer.data import documents_of, evaluation_data, tell_sources, training_data
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.predicting import predict_all
@@ -61,6 +61,7 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
         training.epochs,
         training.steps_per_epoch,
     )
+    tell_sources(data)
     checkpoint = training.run()
     if adapter is not None and mesh.is_first:
         adapter.save(recipe.output_dir)
@@ -76,7 +77,8 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     mesh = meet(recipe, config)
     data = evaluation_data(recipe, config, mesh)
-    return _report_evaluation(recipe, Evaluation(_network(recipe, config), config, mesh).measure(data), mesh)
+    evaluation = Evaluation(_network(recipe, config), config, mesh, documents_of(recipe.eval_dataset, config))
+    return _report_evaluation(recipe, evaluation.measure(data), mesh)
 
 
 def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:

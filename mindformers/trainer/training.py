@@ -27,7 +27,7 @@ from mindformers.trainer.assembly import (
     build_step,
 )
 from mindformers.trainer.checkpoint import load_state
-from mindformers.trainer.data import filled_batch
+from mindformers.trainer.data import filled_batch, tell_drawn
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.interruption import Interruption
 from mindformers.trainer.monitor.reports import Reports
@@ -79,7 +79,7 @@ class Training:
         self.saver = Saver(recipe, weights, self.optimizer_state(), texts, mesh)
         self.meter = build_meter(recipe, net, self.steps_per_epoch, mesh)
         self.times = StepTimes(recipe.profile_start_step, recipe.profile_stop_step)
-        self.state = RunState(data.rows_at_once * self.micro_batches, data.num_rows)
+        self.state = RunState(data.rows_at_once * self.micro_batches, data.num_rows, data.told_sources())
 
     def _steps_per_epoch(self) -> int:
         whole, rest = divmod(self.data.num_batches, self.micro_batches)
@@ -134,6 +134,7 @@ class Training:
                 if interruption.is_agreed() or self.is_hopeless():
                     break
             last = self.save()
+            self.tell_drawn(self.state.done % self.steps_per_epoch)
         self.net.set_train(False)
         if self.recipe.profile and self.mesh.is_first:
             self.times.save(Path(self.recipe.output_dir) / "profile.json", self.positions * self.micro_batches)
@@ -201,7 +202,13 @@ class Training:
                 self.saver.save_best(report.metric, report.value, report.step)
         if self.saver.is_due(done):
             self.save()
+        if done % self.steps_per_epoch == 0:
+            self.tell_drawn(self.steps_per_epoch)
         self.meter.pause(time.perf_counter() - start)
+
+    def tell_drawn(self, steps: int) -> None:
+        """What the sources of a mixture had in the first steps of the latest epoch."""
+        tell_drawn(self.data, (self.state.done - 1) // self.steps_per_epoch, steps * self.micro_batches)
 
     def is_evaluation_due(self) -> bool:
         """Whether the recipe wants an evaluation now."""

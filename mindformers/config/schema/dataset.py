@@ -11,19 +11,39 @@ from mindformers.config.inert import inert
 
 
 @dataclass
+class SourceConfig:
+    """An item of `train_dataset.data_loader.sources`.
+
+    Args:
+        weight: share of the rows, beside the weights of the other sources; 0 leaves the source out.
+        name: for logs; else `source N`.
+        dataset_dir: a MindRecord file, a folder of them, or a pattern.
+        dataset_files: the files themselves, in place of `dataset_dir`.
+    """
+
+    weight: float
+    name: str = ""
+    dataset_dir: str = ""
+    dataset_files: str | list[str] | None = None
+
+
+@dataclass
 class DataLoaderConfig:
     """`train_dataset.data_loader`.
 
     Args:
         type: only `MindDataset`, i.e. MindRecord files.
-        dataset_dir: a MindRecord file or a folder of them, relative to the current folder; empty means none.
+        dataset_dir: a MindRecord file, a folder of them, or a pattern, relative to the current folder; empty means
+            none.
         dataset_files: the files themselves, in place of `dataset_dir`.
+        sources: several sources that take turns by their weights, in place of `dataset_dir`; for training only.
         shuffle: whether each epoch has an order of its own.
     """
 
     type: str = "MindDataset"
     dataset_dir: str = ""
     dataset_files: str | list[str] | None = None
+    sources: list[SourceConfig] | None = None
     shuffle: bool = True
     num_parallel_workers: int | None = inert(instead="num_parallel_workers of the dataset")
     num_samples: int | None = inert(instead="runner_config.num_samples")
@@ -49,6 +69,9 @@ class DatasetConfig:
         num_parallel_workers: reading threads; never more than there are cores.
         drop_remainder: whether a last batch that is not full is left out.
         batch_size: examples per step and device where `runner_config.batch_size` is not given.
+        eod_reset: whether the documents of a packed record are kept apart: no token sees those of another document, and
+            the first token of a document is not to be predicted. Positions go on through the record.
+        eod_token_id: of records whose documents do not begin with BOS, the token that ends a document.
     """
 
     data_loader: DataLoaderConfig = field(default_factory=DataLoaderConfig)
@@ -56,6 +79,8 @@ class DatasetConfig:
     num_parallel_workers: int = 1
     drop_remainder: bool = True
     batch_size: int | None = None
+    eod_reset: bool = False
+    eod_token_id: int | None = None
     output_columns: list[str] | None = inert()
     column_order: list[str] | None = inert()
     construct_args_key: list[str] | None = inert()
@@ -76,8 +101,6 @@ class DatasetConfig:
     ignore_pad_token_for_loss: bool = inert(True)
     phase: str | None = inert()
     version: int | str | None = inert()
-    eod_reset: bool = inert(False)
-    eod_token_id: int | None = inert()
     auto_tune: bool = inert(False)
     filepath_prefix: str = inert("")
     autotune_per_step: int = inert(10)
