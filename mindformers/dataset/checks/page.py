@@ -143,7 +143,7 @@ def _values(found: Survey, name: str) -> dict[str, Iterable[float]]:
 
 def _key(sets: Iterable[str]) -> str:
     parts: Iterator[str] = (f'<i style="background:var(--{split})"></i>{split}' for split in sets)
-    return f'<p class="key">{"".join(parts)}, as shares of the rows of each</p>'
+    return f'<p class="key">{"".join(parts)}: shares of the rows</p>'
 
 
 def _labels(found: Survey) -> str:
