@@ -12,7 +12,9 @@ from mindformers.generation.requests import Piece
 from mindformers.tools.errors import InputError
 
 
-def first_choice_share(engine: Engine, prompt: Sequence[int], first: Sequence[int], second: Sequence[int]) -> float:
+def first_choice_share(
+    engine: Engine, prompt: Sequence[int], first: Sequence[int], second: Sequence[int], longest: int = 0
+) -> float:
     """P(first) / (P(first) + P(second)) for the first token in which two answers differ.
 
     For `Yes` and `No` this is P(Yes) / (P(Yes) + P(No)) at the first answer token, unless both begin with the same
@@ -22,6 +24,7 @@ def first_choice_share(engine: Engine, prompt: Sequence[int], first: Sequence[in
         engine: the network.
         prompt: token ids in front of the answer.
         first, second: token ids of the two answers.
+        longest: tokens of the longest prompt that will be asked about, so that all share one slot and its graphs.
 
     Returns:
         A share between 0 and 1.
@@ -29,11 +32,17 @@ def first_choice_share(engine: Engine, prompt: Sequence[int], first: Sequence[in
     Raises:
         InputError: one answer begins with the whole other one, or the prompt is too long.
     """
-    shared = [token for token, _ in takewhile(lambda both: both[0] == both[1], zip(first, second, strict=False))]
+    shared = shared_beginning(first, second)
     if len(shared) in (len(first), len(second)):
         raise InputError("choices", "one begins with the other", "two answers that differ", "give other ones")
     context = [*prompt, *shared]
     engine.check(context, "prompt")
-    logits = engine.slots_for(1, len(context) + 1).take([Piece(0, context, 0)])[0].astype(np.float64)
+    length = max(len(context), longest + len(shared)) + 1
+    logits = engine.slots_for(1, length).take([Piece(0, context, 0)])[0].astype(np.float64)
     difference = logits[second[len(shared)]] - logits[first[len(shared)]]
     return float(np.exp(-np.logaddexp(0.0, difference)))
+
+
+def shared_beginning(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """The tokens with which both answers begin; they are read behind the prompt before the choice is judged."""
+    return [token for token, _ in takewhile(lambda both: both[0] == both[1], zip(first, second, strict=False))]

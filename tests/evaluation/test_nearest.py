@@ -92,5 +92,5 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     for words in (("--train", tmp_path / "none.tsv"), ("--train", broken), ("--train", broken, "--workers", "-1")):
         given = [*map(str, words), "--questions", str(broken), "--output", str(tmp_path / "p.tsv")]
         assert main(given) == 2
-        assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {words[-2]}")
     assert not (tmp_path / "p.tsv").exists()

@@ -30,6 +30,14 @@ def test_the_first_tokens_decide(engine: Engine) -> None:
     assert first_choice_share(engine, PROMPT, [9], [7, 8]) == pytest.approx(1 - found)
 
 
+def test_prompts_of_any_length_share_a_slot(engine: Engine) -> None:
+    alone = first_choice_share(engine, PROMPT, [7, 8], [9])
+    assert first_choice_share(engine, PROMPT, [7, 8], [9], longest=40) == pytest.approx(alone, rel=1e-4)
+    slots = engine.slots_for(1, 41)
+    first_choice_share(engine, [1, 3], [7], [9], longest=40)
+    assert engine.slots_for(1, 41) is slots
+
+
 def test_a_shared_beginning_belongs_to_the_prompt(engine: Engine) -> None:
     found = first_choice_share(engine, PROMPT, [30, 7], [30, 9, 2])
     assert found == pytest.approx(_share(engine, [*PROMPT, 30], 7, 9), rel=1e-4)

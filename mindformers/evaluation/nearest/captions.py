@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mindformers.dataset.example import BadRow
 from mindformers.dataset.lpm24.captions import caption_of
@@ -44,7 +44,7 @@ def read_captioned(path: str | Path, what: str, seed: int = 0) -> list[Captioned
     if ".tsv" in Path(path).suffixes or (".txt" in Path(path).suffixes and _has_header(path, what)):
         return _from_table(path, what)
     rows, bad = [], []
-    for file, reader in find_sources(path):
+    for file, reader in _published_files(path, what):
         for row in reader(file):
             (bad if isinstance(row, BadRow) else rows).append(row)
     if bad:
@@ -53,6 +53,13 @@ def read_captioned(path: str | Path, what: str, seed: int = 0) -> list[Captioned
     if not found:
         raise InputError(f"{what} '{path}'", "no molecule", "molecules with captions", "check the file")
     return found
+
+
+def _published_files(path: str | Path, what: str) -> list[Any]:
+    try:
+        return find_sources(path)
+    except InputError as error:
+        raise InputError(what, error.got, error.expected, error.next_step) from error
 
 
 def _caption(row: Row, seed: int) -> str:
