@@ -14,6 +14,15 @@ from mindformers.tools.errors import InputError
 class SequenceSource(Source):
     """Sequences of one modality; several share a record.
 
+    Args:
+        seq_length: tokens that a record holds, among them one at the begin or the end of a sequence.
+        window: characters of a window; None for as many as a record holds.
+        stride: characters from one window to the next; None for windows that do not overlap.
+        reverse_complement: whether every window is followed by its other strand.
+
+    Raises:
+        InputError: a window that no record holds, or a stride that leaves characters out.
+
     Attributes:
         may_cut: whether a part of a sequence is worth learning: of a protein it is, of a SMILES it is not.
     """
@@ -29,15 +38,6 @@ class SequenceSource(Source):
         stride: int | None = None,
         reverse_complement: bool = False,
     ) -> None:
-        """Args:
-        seq_length: tokens that a record holds, among them one at the begin or the end of a sequence.
-        window: characters of a window; None for as many as a record holds.
-        stride: characters from one window to the next; None for windows that do not overlap.
-        reverse_complement: whether every window is followed by its other strand.
-
-        Raises:
-            InputError: a window that no record holds, or a stride that leaves characters out.
-        """
         super().__init__(seq_length)
         self._alphabet = frozenset(self.modality.alphabet)
         most = max(seq_length - 1, 1)
