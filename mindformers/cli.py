@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from mindformers.config import load_recipe, parse_arguments, warn_unused_flags
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_FAILURE, EXIT_OK, InputError, RunError
@@ -12,6 +13,27 @@ from mindformers.tools.files import is_no_room, no_room_line
 from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
+
+
+class _Work(NamedTuple):
+    """Where the function of a run mode is; a plan needs nothing of what the others load."""
+
+    module: str
+    function: str
+
+
+_RUN_MODES = {
+    "train": _Work("mindformers.trainer.runner", "train"),
+    "finetune": _Work("mindformers.trainer.runner", "train"),
+    "eval": _Work("mindformers.trainer.runner", "evaluate"),
+    "predict": _Work("mindformers.trainer.runner", "predict"),
+    "split_experts": _Work("mindformers.trainer.expert_split", "split_experts"),
+    "tune_routers": _Work("mindformers.trainer.router_tuning", "tune_routers"),
+    "expert_report": _Work("mindformers.trainer.expert_report", "expert_report"),
+    "export": _Work("mindformers.trainer.exporting", "export"),
+    "chat": _Work("mindformers.trainer.chat", "chat_in_terminal"),
+    "plan": _Work("mindformers.trainer.planning.command", "plan"),
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -53,33 +75,5 @@ def _run(argv: Sequence[str]) -> None:
     recipe = load_recipe(flags.config, overrides)
     if not flags.run_mode:
         warn_unused_flags(flags, recipe.run_mode)
-    _refuse_what_is_missing(recipe.run_mode)
-    _run_modes()[recipe.run_mode](recipe, flags)
-
-
-def _refuse_what_is_missing(run_mode: str) -> None:
-    """A mode of the interface that this version does not have is refused, never ignored."""
-    if run_mode not in _run_modes():
-        got, expected = "not part of this version", "a command without it"
-        raise InputError(f"--run_mode {run_mode}", got, expected, "see README.md for what there is")
-
-
-def _run_modes() -> dict[str, Callable[..., Any]]:
-    from mindformers.trainer import runner
-    from mindformers.trainer.chat import chat_in_terminal
-    from mindformers.trainer.expert_report import expert_report
-    from mindformers.trainer.expert_split import split_experts
-    from mindformers.trainer.exporting import export
-    from mindformers.trainer.router_tuning import tune_routers
-
-    return {
-        "train": runner.train,
-        "finetune": runner.train,
-        "eval": runner.evaluate,
-        "predict": runner.predict,
-        "split_experts": split_experts,
-        "tune_routers": tune_routers,
-        "expert_report": expert_report,
-        "export": export,
-        "chat": chat_in_terminal,
-    }
+    work = _RUN_MODES[recipe.run_mode]
+    getattr(import_module(work.module), work.function)(recipe, flags)

@@ -10,6 +10,7 @@ from mindformers.config.schema.recipe import RUN_MODES
 ALL = frozenset(RUN_MODES)
 TRAINING = frozenset({"train", "finetune"})
 EXPERTS = frozenset({"split_experts", "tune_routers", "expert_report"})
+PLANNING = frozenset({"plan"})
 ANSWERING = frozenset({"predict", "chat"})
 READING_DATA = TRAINING | EXPERTS | {"eval"}
 
@@ -58,7 +59,7 @@ DATA = (
         "train_dataset_dir",
         "text",
         "MindRecord file or folder to train on, in place of the recipe's sources",
-        TRAINING | {"plan"},
+        TRAINING | PLANNING,
         "train_dataset.data_loader.dataset_dir",
         clears="train_dataset.data_loader.sources",
     ),
@@ -69,18 +70,18 @@ DATA = (
         TRAINING | {"eval"},
         "eval_dataset.data_loader.dataset_dir",
     ),
-    Flag("num_samples", "whole", "use only so many records", READING_DATA, "runner_config.num_samples"),
-    Flag("batch_size", "whole", "examples per step and device", READING_DATA | {"plan"}, "runner_config.batch_size"),
+    Flag("num_samples", "whole", "use only so many records", READING_DATA | PLANNING, "runner_config.num_samples"),
+    Flag("batch_size", "whole", "examples per step and device", READING_DATA | PLANNING, "runner_config.batch_size"),
 )
 TRAIN = (
-    Flag("epochs", "whole", "passes over the data", TRAINING | {"plan", "tune_routers"}, "runner_config.epochs"),
+    Flag("epochs", "whole", "passes over the data", TRAINING | PLANNING | {"tune_routers"}, "runner_config.epochs"),
     Flag("resume_training", "bool", "also take up optimizer, step and data position", TRAINING, "resume_training"),
     Flag("sink_mode", "bool", "MindSpore's data sinking", TRAINING, "runner_config.sink_mode"),
     Flag("profile", "bool", "write the times of a step's parts to profile.json", TRAINING, "profile"),
 )
 PREDICT = (
     Flag("predict_data", "text", "texts, or a .txt, .json, .tsv or .csv file", frozenset({"predict"}), is_list=True),
-    Flag("predict_batch_size", "whole", "prompts at once", frozenset({"predict"})),
+    Flag("predict_batch_size", "whole", "prompts at once", frozenset({"predict", "plan"})),
     Flag("num_shots", "whole", "solved examples before a ChemLLMBench item; all it has", frozenset({"predict"})),
     Flag("shots_data", "text", "ChemLLMBench files with more solved examples", frozenset({"predict"}), is_list=True),
     Flag("score_as", "text", "also score --save_file: caption, molgen or chemllmbench", frozenset({"predict"})),
@@ -113,5 +114,16 @@ OTHER = (
     Flag("data", "text", "MindRecord file that the experts are judged on", EXPERTS),
     Flag("output", "text", "file or folder to write", EXPERTS),
 )
-GROUPS = {"general": GENERAL, "data": DATA, "training": TRAIN, "prediction and chat": PREDICT, "export, experts": OTHER}
+PLAN = (
+    Flag("device_num", "whole", "devices to plan for; those of parallel_config where not given", PLANNING),
+    Flag("device_memory", "text", "memory of one device, e.g. 32GB", PLANNING),
+)
+GROUPS = {
+    "general": GENERAL,
+    "data": DATA,
+    "training": TRAIN,
+    "prediction and chat": PREDICT,
+    "export, experts": OTHER,
+    "plan": PLAN,
+}
 FLAGS: dict[str, Flag] = {flag.name: flag for group in GROUPS.values() for flag in group}

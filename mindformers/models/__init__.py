@@ -10,6 +10,7 @@ _FAMILIES = {
     MindFormerModuleType.TOKENIZER: ("mindformers.models.llama.llama_tokenizer",),
     MindFormerModuleType.MODELS: ("mindformers.models.llama.llama",),
     MindFormerModuleType.PROCESSOR: ("mindformers.models.llama.llama_processor",),
+    MindFormerModuleType.FOOTPRINT: ("mindformers.models.llama.footprint",),
 }
 # How a network is cut into parts that several devices hold.
 _PLANS: dict[str, str] = {}

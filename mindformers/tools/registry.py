@@ -21,6 +21,7 @@ class MindFormerModuleType(StrEnum):
     METRIC = "metric"
     TEMPLATE = "template"
     SOURCE = "source"
+    FOOTPRINT = "footprint"
 
 
 class MindFormerRegister:

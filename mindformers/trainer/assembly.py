@@ -51,6 +51,16 @@ def build_optimizer(recipe: Recipe, net: nn.Cell) -> AdamW:
     return AdamW(weights, settings.beta1, settings.beta2, settings.eps, decays)
 
 
+def use_recompute(recipe: Recipe, net: nn.Cell) -> None:
+    """Have the layers of a network compute their activations twice, where the recipe says so and memory is gained.
+
+    On a CPU nothing is: MindSpore's executor there keeps what is computed again as well.
+    """
+    if recipe.recompute_config.recompute and recipe.context.device_target != "CPU":
+        for cell in net.recomputable():
+            cell.recompute()
+
+
 def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, mesh: Mesh = ALONE) -> TrainStep:
     """The step of a recipe, whose gradients are those of all devices."""
     wrapper = recipe.runner_wrapper

@@ -25,6 +25,7 @@ from mindformers.trainer.assembly import (
     build_reports,
     build_schedule,
     build_step,
+    use_recompute,
 )
 from mindformers.trainer.checkpoint import load_state
 from mindformers.trainer.data import filled_batch, tell_drawn
@@ -73,6 +74,7 @@ class Training:
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
         self.scale = build_loss_scale(recipe)
         self.optimizer = build_optimizer(recipe, net)
+        use_recompute(recipe, net)
         self.step = build_step(recipe, net, self.optimizer, mesh)
         weights = list(net.get_parameters()) if adapter is None else adapter.parameters
         texts = metadata if adapter is None else adapter.metadata

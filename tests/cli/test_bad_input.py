@@ -94,7 +94,9 @@ def test_a_value_that_does_not_fit(refused: Callable[..., str]) -> None:
     ("words", "expected"),
     [
         (["--run_mode", "trian"], "did you mean 'train'"),
-        (["--run_mode", "plan"], "--run_mode plan: not part of this version"),
+        (["--run_mode", "plan", "--device_num", "0"], "--device_num: got 0"),
+        (["--run_mode", "plan", "--device_memory", "much"], "--device_memory: got 'much'; expected a size such as"),
+        (["--run_mode", "plan", "--use_parallel", "True", "--parallel_config.model_parallel", "3"], "num_heads 2"),
         (["--epoch", "3"], "--epoch: unknown flag; did you mean '--epochs'"),
         (["--run_mode", "predict", "--predict_data", "x", "--constrain", "smile"], "did you mean 'smiles'"),
         (["--run_mode", "predict", "--predict_data", "x", "--adapter", "a"], "--adapter: 'a' not found"),

@@ -41,6 +41,10 @@ class LlamaForCausalLM(nn.Cell):
     def construct(self, ids: Tensor, documents: Tensor | None = None) -> Tensor:
         return self.logits_of(self.model(ids, None, None, None, documents))
 
+    def recomputable(self) -> list[nn.Cell]:
+        """The cells that may compute their activations a second time rather than keep them."""
+        return list(self.model.layers)
+
     def logits_of(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] to float32 logits [..., V]."""
         if self.lm_head is not None:
