@@ -9,20 +9,16 @@ the next one chosen, behind the first one; the whole answer has the prompt in it
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from benchmarks.peer import PeerProcess, hugging_face_settings
 from benchmarks.timing import Timing, machine, save, table
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.modalities import MODALITIES
@@ -95,52 +91,19 @@ def keep_rows(weight: Any, ids: np.ndarray) -> None:
     weight.set_data(Tensor(values))
 
 
-class Peer:
-    """The other side, in a process of its own.
-
-    Args:
-        is_patient: its idle threads sleep, as ours do; else they spin as OpenMP's default has it, which is faster on
-            an idle machine and several times slower beside other jobs.
-    """
+class Peer(PeerProcess):
+    """The other side. Args: as `PeerProcess`."""
 
     def __init__(self, is_patient: bool) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-        if is_patient:
-            environment["OMP_WAIT_POLICY"] = "passive"
-        command = [sys.executable, "-m", "benchmarks.decode_peer"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        root = Path(__file__).resolve().parents[1]
-        self.process = subprocess.Popen(command, text=True, env=environment, cwd=root, **pipes)
-
-    def ask(self, **request: Any) -> Any:
-        """The answer to a request of `decode_peer`."""
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise SystemExit("Hugging Face's side has ended: see its message above")
-        return json.loads(answer)
+        super().__init__("benchmarks.decode_peer", is_patient)
 
     def build(self, config: LlamaConfig) -> int:
         """A random network of the same shapes; returns its number of parameters."""
-        settings = {
-            "hidden_size": config.hidden_size,
-            "intermediate_size": config.ffn_size,
-            "num_hidden_layers": config.num_layers,
-            "num_attention_heads": config.num_heads,
-            "num_key_value_heads": config.num_kv_heads,
-            "vocab_size": config.vocab_size,
-            "max_position_embeddings": config.seq_length,
-            "rms_norm_eps": config.rms_norm_eps,
-        }
-        return int(self.ask(build=settings))
+        return int(self.ask(build=hugging_face_settings(config)))
 
     def seconds(self, batch: int) -> Seconds:
         """Of a greedy generation."""
         return tuple(self.ask(batch=batch, prompt=PROMPT, new=NEW))
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def config_of(size: str, routing: str = "none") -> LlamaConfig:
