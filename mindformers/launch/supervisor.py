@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 _POLL_SECONDS, _GRACE_SECONDS, _MEETING_SECONDS, _PORT_SECONDS = 0.1, 8.0, 3.0, 10.0
+_SAVING_SECONDS = 300.0  # for ranks that were asked to end, and finish and save their step together
 _MOST_LINES = 30
 _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,7 +81,7 @@ class Supervisor:
     ) -> None:
         self.ranks, self.scheduler, self.port, self.say = ranks, scheduler, port, say
         self.all = [*([scheduler] if scheduler else []), *ranks]
-        self.signal = 0
+        self.signal, self.is_hurried = 0, False
         self.shown = 0
 
     def run(self) -> int:
@@ -105,6 +106,7 @@ class Supervisor:
     @contextmanager
     def _signals_caught(self) -> Iterator[None]:
         def remember(number: int, frame: FrameType | None) -> None:
+            self.is_hurried = bool(self.signal)
             self.signal = self.signal or number
 
         heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores one
@@ -127,13 +129,19 @@ class Supervisor:
         return []
 
     def _stop(self) -> None:
-        """Ask all that still run to end, and end them where they do not."""
+        """Ask all that still run to end, and end them where they do not, or at a second signal at once.
+
+        The scheduler is asked last, as ranks cannot speak to each other without it.
+        """
         if self.scheduler and all(process.status() == 0 for process in self.ranks):
             self._await([self.scheduler], _MEETING_SECONDS)  # it ends by itself behind the last rank
-        running = [process for process in self.all if process.running and process.status() is None]
+        running = [process for process in self.ranks if process.running and process.status() is None]
         for process in running:
             process.send(self.signal or signal.SIGTERM)
-        self._await(running, _GRACE_SECONDS)
+        self._await(running, _SAVING_SECONDS if self.signal else _GRACE_SECONDS)
+        if self.scheduler and self.scheduler.running and self.scheduler.status() is None:
+            self.scheduler.send(signal.SIGTERM)
+            self._await([self.scheduler], _MEETING_SECONDS)
         for process in self.all:
             if process.running:
                 process.send(signal.SIGKILL)  # whatever is left of its group
@@ -141,7 +149,7 @@ class Supervisor:
 
     def _await(self, processes: Sequence[Process], seconds: float) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and any(process.status() is None for process in processes):
+        while time.monotonic() < end and any(process.status() is None for process in processes) and not self.is_hurried:
             time.sleep(_POLL_SECONDS)
 
     def _show(self) -> None:

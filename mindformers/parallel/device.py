@@ -21,7 +21,7 @@ def use_device(recipe: Recipe) -> None:
     try:
         ms.set_context(mode=ms.GRAPH_MODE if context.mode == 0 else ms.PYNATIVE_MODE)
         if not _is_on_cpu(context.device_target):
-            ms.set_device(context.device_target, context.device_id if context.device_target != "CPU" else 0)
+            ms.set_device(context.device_target, _device_id(context.device_id) if context.device_target != "CPU" else 0)
         if context.max_device_memory and context.device_target != "CPU":
             ms.set_context(max_device_memory=context.max_device_memory)
     except (RuntimeError, ValueError, TypeError) as error:
@@ -32,6 +32,11 @@ def use_device(recipe: Recipe) -> None:
             "pass --device_target CPU to run without an accelerator",
         ) from error
     ms.set_seed(recipe.seed)
+
+
+def _device_id(of_recipe: int) -> int:
+    """Which device of this machine: that of the recipe, or of several processes the one that the launcher says."""
+    return of_recipe if device_num() == 1 else _number_in("DEVICE_ID", default=of_recipe)
 
 
 def _is_on_cpu(wanted: str) -> bool:
