@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SENTENCES = Path(__file__).parent / "data" / "tokenizer_sentences.txt"
 NUM_PIECES = 400
 MEASURED_ROOMS = ("config", "dataset", "modalities")
-SLOW_ROOMS = ("cli", "generation", "kernels", "trainer")
+SLOW_ROOMS = ("cli", "generation", "kernels", "parallel", "trainer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

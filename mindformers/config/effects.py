@@ -7,6 +7,7 @@ from functools import reduce
 
 from mindformers.config.decode import join
 from mindformers.config.inert import is_inert
+from mindformers.config.schema.callbacks import CheckpointMonitor
 from mindformers.config.schema.recipe import Recipe
 
 _SPREADING = ("use_parallel", "micro_batch_interleave_num", "parallel", "parallel_config")
@@ -38,7 +39,14 @@ def effects_on(config: Recipe, device_target: str, device_num: int) -> list[str]
     """
     keys = [*(_SPREADING if device_num == 1 else _OTHER_WAYS), *(_DEVICE_MEMORY if device_target == "CPU" else ())]
     default = Recipe()
-    return [found for key in keys for found in _changed(_at(config, key), _at(default, key), key)]
+    found = [item for key in keys for item in _changed(_at(config, key), _at(default, key), key)]
+    return found + (_parts_of_one(config) if device_num == 1 else [])
+
+
+def _parts_of_one(config: Recipe) -> list[str]:
+    """Checkpoints in parts, where there is one part."""
+    monitors = [(i, item) for i, item in enumerate(config.callbacks) if isinstance(item, CheckpointMonitor)]
+    return [f"callbacks.{i}.integrated_save" for i, item in monitors if not item.integrated_save]
 
 
 def _at(config: Recipe, key: str) -> object:

@@ -27,6 +27,10 @@ class TokenLoss(nn.Cell):
         likelihood = ops.gather_elements(ops.log_softmax(logits, -1), 1, wanted.expand_dims(1))
         return -likelihood.reshape(-1) * weights, weights
 
+    def are_likeliest(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Whether each label is the token of the highest score, bool [T]."""
+        return ops.cast(logits.argmax(-1), ms.int32) == labels
+
 
 def shifted(ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Records [B, S + 1] to what is read [B, S] and what is to be said next [B, S]."""
@@ -67,14 +71,21 @@ class CausalLoss(nn.Cell):
 
     Args:
         net, ignore_token_id, documents: as `NextToken`.
+        loss: of every token, where the net's logits are a part of them; a `TokenLoss` by default.
 
     Inputs: ids and labels int32 [B, S + 1]. Returns: float32 scalars: the sum of the losses in nats, and the number of
     tokens that count.
     """
 
-    def __init__(self, net: nn.Cell, ignore_token_id: int = -100, documents: nn.Cell | None = None) -> None:
+    def __init__(
+        self,
+        net: nn.Cell,
+        ignore_token_id: int = -100,
+        documents: nn.Cell | None = None,
+        loss: nn.Cell | None = None,
+    ) -> None:
         super().__init__(auto_prefix=False)
-        self.next_token, self.loss = NextToken(net, ignore_token_id, documents), TokenLoss(ignore_token_id)
+        self.next_token, self.loss = NextToken(net, ignore_token_id, documents), loss or TokenLoss(ignore_token_id)
 
     def construct(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         losses, weights = self.loss(*self.next_token(ids, labels))

@@ -38,13 +38,17 @@ class AdamW(nn.Cell):
         super().__init__(auto_prefix=False)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.weights = ParameterTuple(weights)
-        self.first = ParameterTuple([_zeros_like(w, STATE_PREFIXES[0]) for w in weights])
-        self.second = ParameterTuple([_zeros_like(w, STATE_PREFIXES[1]) for w in weights])
+        self.first = ParameterTuple([_zeros(STATE_PREFIXES[0] + w.name, self.state_shape(w)) for w in weights])
+        self.second = ParameterTuple([_zeros(STATE_PREFIXES[1] + w.name, self.state_shape(w)) for w in weights])
         is_one = isinstance(weight_decay, float)
         self.decays = [weight_decay] * len(weights) if is_one else list(weight_decay)
         self.is_float32 = [w.dtype == ms.float32 for w in weights]
         self.count = len(self.weights)
         self.adam = ops.Adam()
+
+    def state_shape(self, weight: Parameter) -> tuple[int, ...]:
+        """Of the running means of a weight's gradients."""
+        return tuple(weight.shape)
 
     def powers_at(self, step: int) -> Tensor:
         """beta1^t and beta2^t for step t, counted from 1."""
@@ -57,7 +61,7 @@ class AdamW(nn.Cell):
             if self.is_float32[i]:
                 self.update_fused(i, gradient, lr, powers, uncorrected_eps)
             else:
-                self.update_half(i, gradient, lr, powers)
+                ops.assign(self.weights[i], self.stepped(i, self.weights[i], gradient, lr, powers))
         return factor
 
     def update_fused(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor, eps: Tensor) -> None:
@@ -67,16 +71,19 @@ class AdamW(nn.Cell):
         state = (self.weights[i], self.first[i], self.second[i])
         self.adam(*state, powers[0], powers[1], lr, self.beta1, self.beta2, eps, gradient)
 
-    def update_half(self, i: int, gradient: Tensor, lr: Tensor, powers: Tensor) -> None:
-        """One weight in half precision: the same equation in float32, rounded once at the end."""
+    def stepped(self, i: int, weight: Tensor, gradient: Tensor, lr: Tensor, powers: Tensor) -> Tensor:
+        """The next values of weight i, in its own type: the same equation in float32, rounded once at the end.
+
+        Its running means are updated; the weight is given, as it may be a part of it.
+        """
         first = self.beta1 * self.first[i] + (1.0 - self.beta1) * gradient
         second = self.beta2 * self.second[i] + (1.0 - self.beta2) * ops.square(gradient)
         ops.assign(self.first[i], first)
         ops.assign(self.second[i], second)
         direction = first / (1.0 - powers[0]) / (ops.sqrt(second / (1.0 - powers[1])) + self.eps)
-        weight = ops.cast(self.weights[i], ms.float32) * (1.0 - lr * self.decays[i]) - lr * direction
-        ops.assign(self.weights[i], ops.cast(weight, self.weights[i].dtype))
+        following = ops.cast(weight, ms.float32) * (1.0 - lr * self.decays[i]) - lr * direction
+        return ops.cast(following, weight.dtype)
 
 
-def _zeros_like(weight: Parameter, prefix: str) -> Parameter:
-    return Parameter(Tensor(np.zeros(weight.shape, np.float32)), name=prefix + weight.name, requires_grad=False)
+def _zeros(name: str, shape: tuple[int, ...]) -> Parameter:
+    return Parameter(Tensor(np.zeros(shape, np.float32)), name=name, requires_grad=False)

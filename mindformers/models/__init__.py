@@ -1,6 +1,7 @@
 """Model families, one folder each. A family's classes are known by name once its modules are imported."""
 
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
@@ -13,7 +14,7 @@ _FAMILIES = {
     MindFormerModuleType.FOOTPRINT: ("mindformers.models.llama.footprint",),
 }
 # How a network is cut into parts that several devices hold.
-_PLANS: dict[str, str] = {}
+_PLANS = {"LlamaForCausalLM": "mindformers.models.llama.parallel_plan"}
 
 
 def cutting_obstacle(arch: str, config: Any, parts: int) -> str:
@@ -28,7 +29,12 @@ def cutting_obstacle(arch: str, config: Any, parts: int) -> str:
         return ""
     if arch not in _PLANS:
         return f"1, as {arch} has no plan for more"
-    return import_module(_PLANS[arch]).obstacle(config, parts)
+    return parallel_plan(arch).obstacle(config, parts)
+
+
+def parallel_plan(arch: str) -> ModuleType:
+    """How a network is cut: a module with `obstacle`, `cuts_of`, `shares_gradient` and `place_parts`."""
+    return import_module(_PLANS[arch])
 
 
 def registered(kind: MindFormerModuleType, name: str, what: str) -> type:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mindformers.models.checkpoint_parts import PartedCheckpoint, whole_source
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import existing_file
 from mindformers.tools.number_types import BFLOAT16
@@ -17,14 +18,14 @@ if TYPE_CHECKING:  # converting safetensors does without MindSpore
     from mindspore import Parameter
 
 
-def open_checkpoint(path: Path, what: str = "--checkpoint") -> SafetensorsFile | CkptFile:
-    """A .safetensors or .ckpt file; `what` is the key or flag that names it.
+def open_checkpoint(path: Path, what: str = "--checkpoint") -> SafetensorsFile | PartedCheckpoint | CkptFile:
+    """A .safetensors or .ckpt file with the parts that other devices wrote; `what` is the key or flag that names it.
 
     Raises:
         InputError: it is missing, damaged or of another kind.
     """
     check_suffix(existing_file(path, what), what)
-    return SafetensorsFile(path, what) if path.suffix == ".safetensors" else CkptFile(path, what)
+    return whole_source(SafetensorsFile(path, what)) if path.suffix == ".safetensors" else CkptFile(path, what)
 
 
 def check_suffix(path: Path, what: str) -> None:
@@ -46,8 +47,12 @@ def stored_of(parameter: Parameter) -> Stored:
 
 def values_of(parameter: Parameter) -> np.ndarray:
     """The values in the type that `stored_of` tells; on a CPU the parameter's own memory."""
-    array = parameter.asnumpy()
-    return array.view(BFLOAT16) if _is_bfloat16(parameter) else array
+    return typed(parameter, parameter.asnumpy())
+
+
+def typed(parameter: Parameter, values: np.ndarray) -> np.ndarray:
+    """A parameter's values, as MindSpore gives them, in the type that `stored_of` tells."""
+    return values.view(BFLOAT16) if _is_bfloat16(parameter) else values
 
 
 def _is_bfloat16(parameter: Parameter) -> bool:

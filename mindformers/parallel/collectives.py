@@ -5,21 +5,25 @@
     Leave     sum of all x            the gradient              out of it: every part adds its share
     Gather    all x side by side      the own part of it
 
-A CPU has all-reduce (of float32 sums) and all-gather alone; the one place that chooses another way is `scatter_sum`.
+A CPU has the sum of float32 over any group and all-gather over all devices; `collect` and `scatter_sum` are the places
+that choose between these and what the device has.
 """
 
 from __future__ import annotations
 
 import mindspore as ms
 from mindspore import Tensor, nn, ops
+from mindspore.communication import GlobalComm
+
+from mindformers.parallel.mesh import Group
 
 
 class Enter(nn.Cell):
     """The same x for all parts. Inputs: x. Returns: x; its gradient is the sum of those of all parts."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(auto_prefix=False)
-        self.add_up = ops.AllReduce(group=group)
+        self.add_up = ops.AllReduce(group=group.name)
 
     def construct(self, x: Tensor) -> Tensor:
         return x
@@ -32,9 +36,9 @@ class Enter(nn.Cell):
 class Leave(nn.Cell):
     """The sum of the shares of all parts. Inputs: x. Returns: the sum; its gradient goes to every part as it is."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(auto_prefix=False)
-        self.add_up = ops.AllReduce(group=group)
+        self.add_up = ops.AllReduce(group=group.name)
 
     def construct(self, x: Tensor) -> Tensor:
         return self.add_up(x)
@@ -45,16 +49,11 @@ class Leave(nn.Cell):
 
 
 class Gather(nn.Cell):
-    """All x, one behind the other. Inputs: x [N, ...]. Returns: [group * N, ...]; x's gradient is its own part of it.
+    """All x, one behind the other. Inputs: x [N, ...]. Returns: [size * N, ...]; x's gradient is its own part of it."""
 
-    Args:
-        group: whose.
-        place: of this device in it.
-    """
-
-    def __init__(self, group: str, place: int) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(auto_prefix=False)
-        self.collect, self.place = ops.AllGather(group=group), place
+        self.collect, self.place = collect(group), group.place
 
     def construct(self, x: Tensor) -> Tensor:
         return self.collect(x)
@@ -65,28 +64,56 @@ class Gather(nn.Cell):
         return (dout[self.place * count : (self.place + 1) * count],)
 
 
-class SumAndKeep(nn.Cell):
-    """The all-reduce of rows of which only the own one is kept. Inputs: x [group, N]. Returns: [N]."""
+class SumOfPlaces(nn.Cell):
+    """All x, one behind the other, as a sum in which every device fills its own place; exact. Inputs: x [N, ...]."""
 
-    def __init__(self, group: str, place: int) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(auto_prefix=False)
-        self.add_up, self.place = ops.AllReduce(group=group), place
+        self.before, self.behind = group.place, group.size - group.place - 1
+        self.add_up = ops.AllReduce(group=group.name)
+
+    def construct(self, x: Tensor) -> Tensor:
+        rows = (ops.cast(x, ms.float32),)
+        if self.before:
+            rows = (ops.zeros((self.before * x.shape[0], *x.shape[1:]), ms.float32), *rows)
+        if self.behind:
+            rows = (*rows, ops.zeros((self.behind * x.shape[0], *x.shape[1:]), ms.float32))
+        return ops.cast(self.add_up(ops.concat(rows)), x.dtype)
+
+
+class SumAndKeep(nn.Cell):
+    """The sum of rows of which only the own one is kept. Inputs: x [size, N]. Returns: [N]."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(auto_prefix=False)
+        self.add_up, self.place = ops.AllReduce(group=group.name), group.place
 
     def construct(self, x: Tensor) -> Tensor:
         return self.add_up(x)[self.place]
 
 
 class ScatterSum(nn.Cell):
-    """As `SumAndKeep`, with half of its traffic. Inputs: x [group, N]. Returns: [N]."""
+    """As `SumAndKeep`, with half of its traffic. Inputs: x [size, N]. Returns: [N]."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__(auto_prefix=False)
-        self.scatter = ops.ReduceScatter(group=group)
+        self.scatter = ops.ReduceScatter(group=group.name)
 
     def construct(self, x: Tensor) -> Tensor:
         return self.scatter(x)[0]
 
 
-def scatter_sum(group: str, place: int) -> nn.Cell:
-    """Every device gets one row of the sum: by reduce-scatter, or where the device has none by all-reduce."""
-    return SumAndKeep(group, place) if ms.get_context("device_target") == "CPU" else ScatterSum(group)
+def collect(group: Group) -> nn.Cell | ops.AllGather:
+    """x [N, ...] to those of all devices [size * N, ...]."""
+    if _is_cpu() and group.name != GlobalComm.WORLD_COMM_GROUP:
+        return SumOfPlaces(group)
+    return ops.AllGather(group=group.name)
+
+
+def scatter_sum(group: Group) -> nn.Cell:
+    """Rows x [size, N], one for every device, to the own row of their sum [N]."""
+    return SumAndKeep(group) if _is_cpu() else ScatterSum(group)
+
+
+def _is_cpu() -> bool:
+    return ms.get_context("device_target") == "CPU"

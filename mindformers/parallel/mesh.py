@@ -20,7 +20,23 @@ from mindspore.communication import GlobalComm, create_group, init
 from mindformers.config import Recipe
 from mindformers.parallel.device import device_num, rank
 
-_joined: dict[tuple[int, int], Mesh] = {}
+Ranks = tuple[int, ...]
+_groups: dict[Ranks, str] = {}  # MindSpore's names of those that have been made
+
+
+@dataclass(frozen=True)
+class Group:
+    """Devices that tell each other something.
+
+    Args:
+        size: how many.
+        place: of this process among them.
+        name: MindSpore's; empty where the process is alone.
+    """
+
+    size: int = 1
+    place: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,14 +47,11 @@ class Mesh:
         data: copies of the model.
         tensor: parts of a copy.
         rank: of this process.
-        data_group, tensor_group: MindSpore's names of this process's groups; empty where it is alone in one.
     """
 
     data: int = 1
     tensor: int = 1
     rank: int = 0
-    data_group: str = ""
-    tensor_group: str = ""
 
     @property
     def size(self) -> int:
@@ -56,6 +69,27 @@ class Mesh:
         return self.rank % self.tensor
 
     @property
+    def data_ranks(self) -> Ranks:
+        """The devices that hold the same part."""
+        return tuple(range(self.tensor_rank, self.size, self.tensor))
+
+    @property
+    def tensor_ranks(self) -> Ranks:
+        """The devices that hold one copy."""
+        first = self.data_rank * self.tensor
+        return tuple(range(first, first + self.tensor))
+
+    @property
+    def data_group(self) -> Group:
+        """That of `data_ranks`."""
+        return Group(self.data, self.data_rank, _groups.get(self.data_ranks, ""))
+
+    @property
+    def tensor_group(self) -> Group:
+        """That of `tensor_ranks`."""
+        return Group(self.tensor, self.tensor_rank, _groups.get(self.tensor_ranks, ""))
+
+    @property
     def is_first(self) -> bool:
         """Whether this process writes what is written once."""
         return self.rank == 0
@@ -69,43 +103,29 @@ class Mesh:
 
     def any(self, flag: bool) -> bool:
         """Whether a flag is set on any device. All must ask at the same moment; so it also waits for all of them."""
-        found = Tensor(float(flag), ms.float32).reshape(1)
-        for group in filter(None, (self.data_group, self.tensor_group)):
-            found = ops.AllReduce(group=group)(found)
+        if self.size == 1:
+            return flag
+        found = ops.AllReduce()(Tensor([float(flag)], ms.float32))
         return bool(found.asnumpy()[0])
+
+    def wait(self) -> None:
+        """Until all devices are here."""
+        self.any(False)
 
 
 ALONE = Mesh()
 
 
 def join(recipe: Recipe) -> Mesh:
-    """Meet the other processes of a run; alone there is nothing to do. Groups are made once in a process."""
+    """Meet the other processes of a run and make the groups; alone there is nothing to do."""
     if device_num() == 1:
         return ALONE
-    degrees = recipe.parallel_config.data_parallel, recipe.parallel_config.model_parallel
-    if degrees not in _joined:
-        if not _joined:
-            init()
-        _joined[degrees] = _with_groups(*degrees)
-    return _joined[degrees]
-
-
-def _with_groups(data: int, tensor: int) -> Mesh:
-    own = rank()
-    first, part = own - own % tensor, own % tensor
-    return Mesh(
-        data,
-        tensor,
-        own,
-        _group(f"data_{data}x{tensor}_{part}", list(range(part, data * tensor, tensor))),
-        _group(f"tensor_{data}x{tensor}_{first}", list(range(first, first + tensor))),
-    )
-
-
-def _group(name: str, ranks: list[int]) -> str:
-    if len(ranks) == 1:
-        return ""
-    if len(ranks) == device_num():
-        return GlobalComm.WORLD_COMM_GROUP
-    create_group(name, ranks)
-    return name
+    if not _groups:
+        init()
+        _groups[tuple(range(device_num()))] = GlobalComm.WORLD_COMM_GROUP
+    mesh = Mesh(recipe.parallel_config.data_parallel, recipe.parallel_config.model_parallel, rank())
+    for ranks in (mesh.data_ranks, mesh.tensor_ranks):
+        if len(ranks) > 1 and ranks not in _groups:
+            _groups[ranks] = "_".join(map(str, ("group", *ranks)))
+            create_group(_groups[ranks], list(ranks))
+    return mesh

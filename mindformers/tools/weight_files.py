@@ -216,7 +216,7 @@ def write_safetensors(
     Returns:
         The file's seal.
     """
-    ordered = sorted(tensors, key=lambda tensor: -tensor.stored.dtype.itemsize)
+    ordered = in_file_order(tensors)
     digests: list[str] = []
     blank = _head(ordered, texts_of([blank_digest()] * len(ordered)) | dict(metadata or {}))
     with replaced_file(path) as beside, beside.open("wb") as file, ThreadPoolExecutor(1) as hashing:
@@ -228,6 +228,11 @@ def write_safetensors(
         head, seal = sealed(_head(ordered, texts_of(digests) | dict(metadata or {})))
         file.write(head)
     return seal
+
+
+def in_file_order(tensors: Sequence[Outgoing]) -> list[Outgoing]:
+    """The order in which `write_safetensors` makes and writes tensors."""
+    return sorted(tensors, key=lambda tensor: -tensor.stored.dtype.itemsize)
 
 
 def _write(tensor: Outgoing, file: BinaryIO, hashing: Executor) -> str:

@@ -12,9 +12,11 @@ from mindformers.core.loss import CausalLoss
 from mindformers.core.loss_scale import LossScale
 from mindformers.core.optimizer import AdamW
 from mindformers.core.schedule import Schedule
-from mindformers.parallel.buckets import SumGradients
+from mindformers.models import parallel_plan
 from mindformers.parallel.device import rank
-from mindformers.parallel.mesh import ALONE, Mesh
+from mindformers.parallel.gradients import NormOfAll, ScatterGradients, SumGradients
+from mindformers.parallel.sharded_adamw import ShardedAdamW
+from mindformers.parallel.spreading import Spread
 from mindformers.trainer.data import documents_of
 from mindformers.trainer.monitor.console import Console
 from mindformers.trainer.monitor.flops import flops_per_position, peak_flops
@@ -22,6 +24,7 @@ from mindformers.trainer.monitor.history import History
 from mindformers.trainer.monitor.meter import Meter
 from mindformers.trainer.monitor.reports import Listener, Reports
 from mindformers.trainer.monitor.tensorboard import EventFile
+from mindformers.trainer.spreading import token_loss
 from mindformers.trainer.step import TrainStep
 
 
@@ -44,11 +47,14 @@ def build_loss_scale(recipe: Recipe) -> LossScale:
     return LossScale(scale.loss_scale_value, scale.scale_factor, scale.scale_window, is_dynamic)
 
 
-def build_optimizer(recipe: Recipe, net: nn.Cell) -> AdamW:
+def build_optimizer(recipe: Recipe, net: nn.Cell, spread: Spread) -> AdamW:
     """AdamW over all weights of the network that are trained."""
     settings, weights = recipe.optimizer, net.trainable_params()
     decays = decays_of([weight.name for weight in weights], settings.weight_decay, settings.no_decay)
-    return AdamW(weights, settings.beta1, settings.beta2, settings.eps, decays)
+    given = (settings.beta1, settings.beta2, settings.eps, decays)
+    if spread.layout.is_state_sharded:
+        return ShardedAdamW(weights, spread.mesh, *given)
+    return AdamW(weights, *given)
 
 
 def use_recompute(recipe: Recipe, net: nn.Cell) -> None:
@@ -61,25 +67,42 @@ def use_recompute(recipe: Recipe, net: nn.Cell) -> None:
             cell.recompute()
 
 
-def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, mesh: Mesh = ALONE) -> TrainStep:
+def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, spread: Spread) -> TrainStep:
     """The step of a recipe, whose gradients are those of all devices."""
-    wrapper = recipe.runner_wrapper
+    wrapper, config = recipe.runner_wrapper, net.config
+    documents = documents_of(recipe.train_dataset, config)
+    reduce, norm = _over_devices(recipe, optimizer, spread)
     return TrainStep(
-        CausalLoss(net, net.config.ignore_token_id, documents_of(recipe.train_dataset, net.config)),
+        CausalLoss(net, config.ignore_token_id, documents, token_loss(config, spread.mesh)),
         optimizer,
         wrapper.max_grad_norm if wrapper.use_clip_grad else None,
         is_accumulating=recipe.runner_config.gradient_accumulation_steps > 1,
-        reduce=SumGradients([w.shape for w in optimizer.weights], mesh.data_group) if mesh.data > 1 else None,
+        reduce=reduce,
+        norm=norm,
     )
 
 
-def build_meter(recipe: Recipe, net: nn.Cell, steps_per_epoch: int, mesh: Mesh = ALONE) -> Meter:
+def _over_devices(recipe: Recipe, optimizer: AdamW, spread: Spread) -> tuple[nn.Cell | None, nn.Cell | None]:
+    """`reduce` and `norm` of `Update`."""
+    layout, mesh = spread.layout, spread.mesh
+    if mesh.size == 1:
+        return None, None
+    shapes, names = [w.shape for w in optimizer.weights], [w.name for w in optimizer.weights]
+    shared: list[int] = []
+    if mesh.tensor > 1:
+        plan = parallel_plan(recipe.model.arch.type)
+        shared = [i for i, name in enumerate(names) if plan.shares_gradient(name)]
+    kind = ScatterGradients if layout.is_state_sharded else SumGradients
+    return kind(shapes, mesh, shared), NormOfAll([*map(layout.is_cut, names)], mesh, layout.is_state_sharded)
+
+
+def build_meter(recipe: Recipe, net: nn.Cell, steps_per_epoch: int, spread: Spread) -> Meter:
     """What makes reports of steps."""
     monitor = recipe.callback(LossMonitor)
     every = monitor.per_print_times if monitor else 1
     peak = peak_flops(recipe.context.peak_tflops)
-    peak = None if peak is None else peak * mesh.size
-    return Meter(every, recipe.runner_config.epochs, steps_per_epoch, flops_per_position(net), peak)
+    peak = None if peak is None else peak * spread.mesh.size
+    return Meter(every, recipe.runner_config.epochs, steps_per_epoch, flops_per_position(net, spread.shape), peak)
 
 
 def build_reports(recipe: Recipe, total_steps: int, done: int) -> Reports:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 from mindformers.core.optimizer import STATE_PREFIXES
-from mindformers.models.checkpoint_file import open_checkpoint, stored_of, values_of
+from mindformers.models.checkpoint_file import open_checkpoint, stored_of, typed
+from mindformers.models.checkpoint_parts import ANEW, LAYOUT
+from mindformers.parallel.spreading import Spread
 from mindformers.pet.fitting import refuse_adapter
 from mindformers.pet.names import is_adapters
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import get_logger
 from mindformers.tools.number_types import BFLOAT16, to_float32
-from mindformers.tools.weight_files import Outgoing, SafetensorsFile, Stored, write_safetensors
+from mindformers.tools.weight_files import Outgoing, SafetensorsFile, Stored, in_file_order, write_safetensors
 from mindformers.trainer.checkpoint_files import (
-    ANEW,
     OWN_TEXTS,
     CheckpointName,
     clear_leftovers,
     find_checkpoint,
-    set_state_aside,
-    settle_state,
+    set_parts_aside,
+    settle_parts,
     state_of,
     state_path,
     texts_for,
@@ -39,19 +42,36 @@ _MOST_NAMES = 5
 ROUTER_PART = ".feed_forward.router."
 
 
-def save_weights(parameters: Iterable[Parameter], path: str | Path, metadata: Mapping[str, str] | None = None) -> str:
+def save_weights(
+    parameters: Iterable[Parameter],
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    spread: Spread | None = None,
+) -> str:
     """Write parameters under their names as safetensors, sealed, one after the other: no copy of all is made.
 
     Args:
         parameters: what to save.
         path: the file; it appears only when it is complete and on the disk.
         metadata: texts to keep in the file's head.
+        spread: how they are spread over the devices, all of which must call this; the first of them writes.
 
     Returns:
-        The file's seal.
+        The file's seal; empty on a device that does not write.
     """
-    tensors = [Outgoing(p.name, stored_of(p), lambda p=p: [values_of(p)]) for p in parameters]
+    tensors = [outgoing(p, spread or Spread()) for p in parameters]
+    if spread is not None and not spread.mesh.is_first:
+        for tensor in in_file_order(tensors):
+            if spread.layout.is_spread(tensor.name):
+                tensor.blocks()
+        return ""
     return write_safetensors(path, tensors, {"format": "mindspore", **(metadata or {})})
+
+
+def outgoing(parameter: Parameter, spread: Spread) -> Outgoing:
+    """A parameter as a whole on its way into a file."""
+    stored = Stored(stored_of(parameter).dtype, spread.shape(parameter))
+    return Outgoing(parameter.name, stored, lambda: [typed(parameter, spread.whole(parameter))])
 
 
 def save_checkpoint(
@@ -62,6 +82,7 @@ def save_checkpoint(
     progress: Mapping[str, str],
     metadata: Mapping[str, str] | None = None,
     parts: Sequence[Path] = (),
+    spread: Spread | None = None,
 ) -> Path:
     """Write a checkpoint: first the training state, then the weights, which make it complete.
 
@@ -72,21 +93,86 @@ def save_checkpoint(
         progress: how far the run is, as texts.
         metadata: texts for the head of the weights.
         parts: files of other ranks in the same folder, already written, without which this checkpoint is not complete.
+        spread: how weights and state are spread over the devices, all of which must call this; the first writes.
 
     Returns:
         The file of the weights.
     """
     path = folder / name.file()
-    folder.mkdir(parents=True, exist_ok=True)
-    clear_leftovers(folder, name)
-    set_state_aside(path)
-    try:
-        seals = {part.name: SafetensorsFile(part).seal for part in parts}
-        seals[state_path(path).name] = save_weights(state, state_path(path), progress)
-        save_weights(weights, path, {**(metadata or {}), **texts_for(folder, name.prefix, seals)})
-    finally:
-        settle_state(path)
+    if spread is not None and not spread.mesh.is_first:
+        save_weights(state, state_path(path), spread=spread)
+        save_weights(weights, path, spread=spread)
+        return path
+    with _replaced_checkpoint(path, name):
+        seals = seals_of(parts)
+        seals[state_path(path).name] = save_weights(state, state_path(path), progress, spread)
+        save_weights(weights, path, {**(metadata or {}), **texts_for(folder, name.prefix, seals)}, spread)
     return path
+
+
+def save_parts(
+    folder: Path,
+    name: CheckpointName,
+    weights: Sequence[Parameter],
+    state: Sequence[Parameter],
+    progress: Mapping[str, str],
+    metadata: Mapping[str, str] | None,
+    spread: Spread,
+) -> Path:
+    """As `save_checkpoint`, but every device writes what it holds; all of them must call this and see the folder.
+
+    What several devices hold is written by the first of them. The first device's weights come last and make it
+    complete; they tell how everything was spread.
+    """
+    mesh, layout, path = spread.mesh, spread.layout, folder / name.file()
+    own = folder / replace(name, rank=mesh.rank).file()
+    with _replaced_checkpoint(path, name) if mesh.is_first else nullcontext():
+        mesh.wait()
+        if found := _written_here(state, spread):
+            save_weights(found, state_path(own), progress)
+        if not mesh.is_first and (found := _written_here(weights, spread)):
+            save_weights(found, own)
+        mesh.wait()
+        if mesh.is_first:
+            seals = seals_of(_expected_parts(folder, name, weights, state, spread))
+            texts = {LAYOUT: layout.to_text(), **texts_for(folder, name.prefix, seals)}
+            save_weights(_written_here(weights, spread), path, {**(metadata or {}), **texts})
+    return path
+
+
+def _written_here(parameters: Iterable[Parameter], spread: Spread) -> list[Parameter]:
+    mesh, layout = spread.mesh, spread.layout
+    return [p for p in parameters if layout.is_written_by(p.name, mesh.data_rank, mesh.tensor_rank)]
+
+
+def _expected_parts(
+    folder: Path, name: CheckpointName, weights: Iterable[Parameter], state: Iterable[Parameter], spread: Spread
+) -> Iterator[Path]:
+    """The files that all devices have written but the first one's weights."""
+    mesh, layout = spread.mesh, spread.layout
+    for rank in range(mesh.size):
+        path, place = folder / replace(name, rank=rank).file(), divmod(rank, mesh.tensor)
+        if any(layout.is_written_by(p.name, *place) for p in state):
+            yield state_path(path)
+        if rank and any(layout.is_written_by(p.name, *place) for p in weights):
+            yield path
+
+
+def seals_of(parts: Iterable[Path]) -> dict[str, str]:
+    """File name -> seal."""
+    return {part.name: SafetensorsFile(part).seal for part in parts}
+
+
+@contextmanager
+def _replaced_checkpoint(path: Path, name: CheckpointName) -> Iterator[None]:
+    """Around the writing of a checkpoint: one of the same name stays whole until the new one's weights are there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(path.parent, name.prefix)
+    set_parts_aside(path)
+    try:
+        yield
+    finally:
+        settle_parts(path)
 
 
 def kept_metadata(path: str | Path) -> dict[str, str]:
@@ -164,8 +250,13 @@ def _listed(names: list[str]) -> str:
     return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
 
 
-def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[str, str]:
+def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path, spread: Spread | None = None) -> dict[str, str]:
     """Read the state that belongs to a checkpoint into the optimizer.
+
+    Args:
+        optimizer_state: as it is on this device.
+        checkpoint: the file of the weights.
+        spread: how it is spread over the devices.
 
     Returns:
         The run's progress as it was saved.
@@ -173,10 +264,10 @@ def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[s
     Raises:
         InputError: there is no state beside the checkpoint, or it is damaged, of another save, or does not fit.
     """
-    file, state = state_of(checkpoint), list(optimizer_state)
+    file, state, spread = state_of(checkpoint), list(optimizer_state), spread or Spread()
     if "progress" not in file.metadata:
         raise InputError("resume_training", f"'{file.path}' says nothing of the run's progress", "a state file", ANEW)
-    if {name: stored.shape for name, stored in file.tensors.items()} != {p.name: tuple(p.shape) for p in state}:
+    if {name: stored.shape for name, stored in file.tensors.items()} != {p.name: spread.shape(p) for p in state}:
         raise InputError(
             "resume_training",
             f"'{file.path}' holds the state of other weights",
@@ -185,5 +276,5 @@ def load_state(optimizer_state: Iterable[Parameter], checkpoint: Path) -> dict[s
         )
     file.check()
     for parameter in state:
-        _set(parameter, file.read(parameter.name))
+        _set(parameter, spread.own(parameter.name, file.read(parameter.name)))
     return dict(file.metadata)

@@ -3,8 +3,8 @@
     m_rank_0-2_40.state.safetensors     the optimizer's state and the run's progress, written first
     m_rank_0-2_40.safetensors           the weights, written last; their head holds the seals of all parts
 
-So a checkpoint is complete from the moment its weights appear. Where one is saved again under the same name, the state
-of the old weights is set aside until the new weights have taken their place.
+So a checkpoint is complete from the moment its weights appear. Where one is saved again under the same name, all else
+that belongs to the old weights is set aside until the new weights have taken their place.
 """
 
 from __future__ import annotations
@@ -17,18 +17,28 @@ from glob import escape
 from pathlib import Path
 
 from mindformers.models.checkpoint_file import check_suffix, open_checkpoint
+from mindformers.models.checkpoint_parts import (
+    ANEW,
+    ASIDE_SUFFIX,
+    LAYOUT,
+    PARTS,
+    STATE_SUFFIX,
+    PartedCheckpoint,
+    aside,
+    parts_of,
+    sealed_part,
+    whole_state,
+)
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import PART_SUFFIX, existing_file
 from mindformers.tools.logging import get_logger
 from mindformers.tools.weight_files import SafetensorsFile
 
 logger = get_logger(__name__)
-STATE_SUFFIX = ".state.safetensors"
-_ASIDE_SUFFIX = ".state.before.safetensors"
 _NAME = re.compile(r"^(?P<prefix>.+)_rank_(?P<rank>\d+)-(?P<epoch>\d+)_(?P<step>\d+)\.(?:safetensors|ckpt)$")
-_SERIAL, _PARTS = "checkpoint_serial", "checkpoint_parts"
-OWN_TEXTS = ("format", _SERIAL, _PARTS)  # of a head: what belongs to one file and not to its weights
-ANEW = "pass --resume_training False to start anew from these weights"
+_RANK = re.compile(r"_rank_\d+-(?=\d+_\d+$)")
+_SERIAL = "checkpoint_serial"
+OWN_TEXTS = ("format", _SERIAL, PARTS, LAYOUT)  # of a head: what belongs to one file and not to its weights
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class CheckpointName:
 def name_of(path: Path) -> CheckpointName | None:
     """What a checkpoint's file name says, or None for another name."""
     match = _NAME.match(path.name)
-    if match is None or path.name.endswith((STATE_SUFFIX, _ASIDE_SUFFIX)):
+    if match is None or path.name.endswith((STATE_SUFFIX, ASIDE_SUFFIX)):
         return None
     return CheckpointName(match["prefix"], int(match["epoch"]), int(match["step"]), int(match["rank"]))
 
@@ -114,21 +124,25 @@ def check_checkpoint(path: Path, for_training: bool) -> None:
     open_checkpoint(path, "load_checkpoint").check()
     for name, seal in _parts_of(path).items():
         if not name.endswith(STATE_SUFFIX):
-            _sealed_part(path.with_name(name), seal, "load_checkpoint").check()
+            sealed_part(path.with_name(name), seal, "load_checkpoint").check()
     if for_training:
         state_of(path).check()
 
 
-def state_of(checkpoint: Path) -> SafetensorsFile:
+def state_of(checkpoint: Path) -> SafetensorsFile | PartedCheckpoint:
     """The training state that was saved with these weights.
 
     Raises:
         InputError: it is not there, is damaged, or was saved at another time.
     """
-    path = state_path(checkpoint)
-    seal = _parts_of(checkpoint).get(path.name)
+    path, seal = state_path(checkpoint), None
+    if checkpoint.suffix == ".safetensors":
+        file = SafetensorsFile(checkpoint, "load_checkpoint")
+        if (state := whole_state(file, "resume_training")) is not None:
+            return state
+        seal = parts_of(file).get(path.name)
     if seal is not None:
-        return _sealed_part(path, seal, "resume_training")
+        return sealed_part(path, seal, "resume_training")
     if not path.is_file():
         raise InputError("resume_training", f"'{path}' not found", "the training state beside the checkpoint", ANEW)
     return SafetensorsFile(path, "resume_training")
@@ -139,24 +153,9 @@ def state_path(checkpoint: Path) -> Path:
     return checkpoint.with_name(checkpoint.name.removesuffix(".safetensors") + STATE_SUFFIX)
 
 
-def _aside(state: Path) -> Path:
-    return state.with_name(state.name.removesuffix(STATE_SUFFIX) + _ASIDE_SUFFIX)
-
-
-def _sealed_part(path: Path, seal: str, what: str) -> SafetensorsFile:
-    """The file with this seal, at its place or set aside."""
-    for place in (path, _aside(path)):
-        if place.is_file() and (file := SafetensorsFile(place, what)).seal == seal:
-            return file
-    got = "is of another save than its weights" if path.is_file() else "not found"
-    raise InputError(what, f"'{path}' {got}", "the file that was saved with them", ANEW)
-
-
 def _parts_of(checkpoint: Path) -> dict[str, str]:
     """File name -> seal of all that belongs to a checkpoint; empty where it was written elsewhere."""
-    if checkpoint.suffix != ".safetensors":
-        return {}
-    return json.loads(SafetensorsFile(checkpoint, "load_checkpoint").metadata.get(_PARTS, "{}"))
+    return parts_of(SafetensorsFile(checkpoint, "load_checkpoint")) if checkpoint.suffix == ".safetensors" else {}
 
 
 def _serial_of(path: Path) -> int:
@@ -175,46 +174,56 @@ def texts_for(folder: Path, prefix: str, parts: dict[str, str]) -> dict[str, str
         parts: file name -> seal of what belongs to it and is written already.
     """
     last = max((_serial_of(file) for file in checkpoints_in(folder, prefix)), default=0)
-    return {_SERIAL: str(last + 1), _PARTS: json.dumps(parts)}
+    return {_SERIAL: str(last + 1), PARTS: json.dumps(parts)}
 
 
-def set_state_aside(checkpoint: Path) -> None:
-    """Before a checkpoint is saved again under its name: the old weights keep their state until the new are there."""
-    state = state_path(checkpoint)
-    if state.is_file() and checkpoint.is_file() and _has_its_state(checkpoint, state):
-        state.replace(_aside(state))
+def set_parts_aside(checkpoint: Path) -> None:
+    """Before a checkpoint is saved again under its name: the old weights keep what belongs to them until then."""
+    for path, seal in _readable_parts(checkpoint).items():
+        if path.is_file() and _seal_of(path) == seal:
+            path.replace(aside(path))
 
 
-def settle_state(checkpoint: Path) -> None:
-    """After a save, whether it came to its end or not: the weights' state stands under its name, none is set aside."""
-    state = state_path(checkpoint)
-    if not _aside(state).is_file():
-        return
-    if checkpoint.is_file() and not _has_its_state(checkpoint, state):
-        _aside(state).replace(state)
-    else:
-        _aside(state).unlink(missing_ok=True)
+def settle_parts(checkpoint: Path) -> None:
+    """After a save, whether it came to its end or not: what belongs to the weights has its name, nothing is aside."""
+    name, seals = name_of(checkpoint), _readable_parts(checkpoint)
+    pattern = f"{escape(name.prefix)}_rank_*-{name.epoch}_{name.step}.*{ASIDE_SUFFIX.removeprefix('.')}"
+    for before in list(checkpoint.parent.glob(pattern)):
+        path = before.with_name(before.name.removesuffix(ASIDE_SUFFIX) + ".safetensors")
+        is_wanted = not seals or (path in seals and not (path.is_file() and _seal_of(path) == seals[path]))
+        if checkpoint.is_file() and is_wanted:
+            before.replace(path)
+        else:
+            before.unlink(missing_ok=True)
 
 
-def _has_its_state(checkpoint: Path, state: Path) -> bool:
+def _readable_parts(checkpoint: Path) -> dict[Path, str]:
     try:
-        seal = _parts_of(checkpoint).get(state.name)
-        return seal is not None and seal == SafetensorsFile(state).seal
+        return {checkpoint.with_name(name): seal for name, seal in _parts_of(checkpoint).items()}
+    except InputError:  # missing or damaged: nothing is known to belong to it
+        return {}
+
+
+def _seal_of(path: Path) -> str | None:
+    try:
+        return SafetensorsFile(path).seal
     except InputError:
-        return False
+        return None
 
 
-def clear_leftovers(folder: Path, name: CheckpointName) -> None:
-    """Remove what runs that were killed while saving left under this prefix and rank."""
-    pattern = f"{escape(name.prefix)}_rank_{name.rank}-*"
+def clear_leftovers(folder: Path, prefix: str) -> None:
+    """Remove what runs that were killed while saving left under this prefix."""
+    pattern = f"{escape(prefix)}_rank_*-*"
     _remove(folder.glob(f".{pattern}{PART_SUFFIX}"))
-    for aside in list(folder.glob(pattern + _ASIDE_SUFFIX)):
-        settle_state(_weights_of(aside, _ASIDE_SUFFIX))
+    for before in list(folder.glob(pattern + ASIDE_SUFFIX)):
+        settle_parts(_weights_of(before, ASIDE_SUFFIX))
     _remove(state for state in folder.glob(pattern + STATE_SUFFIX) if not _weights_of(state, STATE_SUFFIX).is_file())
 
 
-def _weights_of(state: Path, suffix: str) -> Path:
-    return state.with_name(state.name.removesuffix(suffix) + ".safetensors")
+def _weights_of(part: Path, suffix: str) -> Path:
+    """The first device's weights, which make a checkpoint of its parts."""
+    stem = part.name.removesuffix(suffix).removesuffix(STATE_SUFFIX.removesuffix(".safetensors"))
+    return part.with_name(_RANK.sub("_rank_0-", stem) + ".safetensors")
 
 
 def _remove(files: Iterable[Path]) -> None:

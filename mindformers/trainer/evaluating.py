@@ -9,37 +9,35 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from mindformers.core.loss import NextToken, TokenLoss
+from mindformers.core.loss import NextToken
 from mindformers.dataset.mindrecord import MindRecordBatches
 from mindformers.modalities import MODALITIES
 from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.progress import Progress
 from mindformers.trainer.data import filled_batch
+from mindformers.trainer.spreading import token_loss
 
 
 class EvaluationStep(nn.Cell):
     """Sums over the tokens of each modality that count.
 
     Args:
-        net: ids [B, S] to logits [B, S, V].
+        next_token: records to logits and labels.
         modality_table: int32 [V].
-        ignore_token_id: the label that does not count.
-        documents: as `NextToken`.
+        loss: of every token.
 
     Inputs: ids and labels int32 [B, S + 1]. Returns: float32 [M, 3]: losses in nats, tokens, right tokens.
     """
 
-    def __init__(
-        self, net: nn.Cell, modality_table: np.ndarray, ignore_token_id: int, documents: nn.Cell | None = None
-    ) -> None:
+    def __init__(self, next_token: NextToken, modality_table: np.ndarray, loss: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
-        self.next_token, self.loss = NextToken(net, ignore_token_id, documents), TokenLoss(ignore_token_id)
+        self.next_token, self.loss = next_token, loss
         self.one_hot = Tensor(np.eye(len(MODALITIES), dtype=np.float32)[modality_table])
 
     def construct(self, ids: Tensor, labels: Tensor) -> Tensor:
         logits, said = self.next_token(ids, labels)
         losses, weights = self.loss(logits, said)
-        right = ops.cast(ops.cast(logits.argmax(-1), ms.int32) == said, ms.float32) * weights
+        right = ops.cast(self.loss.are_likeliest(logits, said), ms.float32) * weights
         member = self.one_hot[ops.maximum(said, 0)]
         return ops.matmul(member.transpose(1, 0), ops.stack((losses, weights, right), 1))
 
@@ -56,7 +54,8 @@ class Evaluation:
 
     def __init__(self, net: nn.Cell, config: Any, mesh: Mesh = ALONE, documents: nn.Cell | None = None) -> None:
         self.net, self.config, self.mesh = net, config, mesh
-        self.step = EvaluationStep(net, config.modality_table(), config.ignore_token_id, documents)
+        next_token = NextToken(net, config.ignore_token_id, documents)
+        self.step = EvaluationStep(next_token, config.modality_table(), token_loss(config, mesh))
 
     def measure(self, data: MindRecordBatches, title: str = "evaluating") -> dict[str, Any]:
         """Evaluate on all records, each on one of the devices that hold a copy; all of them learn the result.

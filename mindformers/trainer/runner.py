@@ -31,7 +31,8 @@ from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.predicting import predict_all
 from mindformers.trainer.scoring_answers import check_scoring, score_answers
-from mindformers.trainer.start import begin, begin_together, meet, required_checkpoint
+from mindformers.trainer.spreading import meet, spread_network
+from mindformers.trainer.start import begin, begin_together, required_checkpoint
 from mindformers.trainer.training import Training
 
 logger = get_logger(__name__)
@@ -48,15 +49,17 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     base = _base_file(recipe, config)
     net = _base_network(recipe, config, base)
     adapter = adapter_to_train(recipe, config, net, base)
+    num_weights = sum(weight.size for weight in net.trainable_params())
+    spread = spread_network(recipe, net, mesh)
     held_out = HeldOut(recipe, net, held_out_data, mesh) if held_out_data else None
-    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out, mesh)
+    training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out, spread)
     if recipe.resume_training:
         training.resume(Path(recipe.adapter if adapter else recipe.load_checkpoint))
     if mesh.is_first:
         _save_recipe(recipe, training.saver.folder)
     logger.info(
         "training %.2fM weights on %d records: %d epochs of %d steps",
-        sum(weight.size for weight in net.trainable_params()) / 1e6,
+        num_weights / 1e6,
         data.num_rows,
         training.epochs,
         training.steps_per_epoch,
@@ -77,7 +80,9 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     config = build_model_config(recipe, tokenizer_if_any(recipe))
     mesh = meet(recipe, config)
     data = evaluation_data(recipe, config, mesh)
-    evaluation = Evaluation(_network(recipe, config), config, mesh, documents_of(recipe.eval_dataset, config))
+    net = _network(recipe, config)
+    spread_network(recipe, net, mesh)
+    evaluation = Evaluation(net, config, mesh, documents_of(recipe.eval_dataset, config))
     return _report_evaluation(recipe, evaluation.measure(data), mesh)
 
 

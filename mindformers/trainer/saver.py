@@ -8,9 +8,9 @@ from pathlib import Path
 from mindspore import Parameter
 
 from mindformers.config import CheckpointMonitor, Recipe
-from mindformers.parallel.mesh import ALONE, Mesh
+from mindformers.parallel.spreading import Spread
 from mindformers.tools.logging import get_logger
-from mindformers.trainer.checkpoint import save_checkpoint, save_weights
+from mindformers.trainer.checkpoint import save_checkpoint, save_parts, save_weights
 from mindformers.trainer.checkpoint_files import CheckpointName, prune
 from mindformers.trainer.run_state import RunState
 
@@ -26,7 +26,7 @@ class Saver:
         weights: what a checkpoint holds.
         optimizer_state: what else a resumed run needs.
         metadata: texts for the head of every checkpoint.
-        mesh: the devices of the run, of which the first writes.
+        spread: how weights and state are spread over the devices of the run, of which the first writes.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Saver:
         weights: Sequence[Parameter],
         optimizer_state: Sequence[Parameter],
         metadata: dict[str, str] | None = None,
-        mesh: Mesh = ALONE,
+        spread: Spread | None = None,
     ) -> None:
         settings = recipe.callback(CheckpointMonitor) or CheckpointMonitor("CheckpointMonitor", prefix="scimind")
         self.prefix, self.every, self.keep = (
@@ -45,7 +45,8 @@ class Saver:
         )
         self.folder = Path(settings.directory or Path(recipe.output_dir) / "checkpoint")
         self.weights, self.optimizer_state, self.metadata = weights, optimizer_state, metadata or {}
-        self.mesh = mesh
+        self.spread = spread or Spread()
+        self.in_parts = not settings.integrated_save and self.spread.mesh.size > 1
         self.last: tuple[int, Path] | None = None
 
     def is_due(self, done: int) -> bool:
@@ -63,9 +64,9 @@ class Saver:
         epoch, step = divmod(state.done - 1, steps_per_epoch)
         name = CheckpointName(self.prefix, epoch + 1, step + 1)
         progress = {"progress": state.to_text()}
-        path = self.folder / name.file()
-        if self.mesh.is_first:
-            save_checkpoint(self.folder, name, self.weights, self.optimizer_state, progress, self.metadata)
+        what = (self.folder, name, self.weights, self.optimizer_state, progress, self.metadata)
+        path = save_parts(*what, self.spread) if self.in_parts else save_checkpoint(*what, spread=self.spread)
+        if self.spread.mesh.is_first:
             prune(self.folder, self.prefix, self.keep)
             logger.info("saved %s", path)
         self.last = (state.done, path)
@@ -75,7 +76,6 @@ class Saver:
         """Write the weights of the best evaluation, over those of an earlier one. They are never pruned."""
         path = self.folder / f"{self.prefix}_{BEST}.safetensors"
         told = {"best_metric": metric, "best_value": repr(value), "best_step": str(step)}
-        if self.mesh.is_first:
-            save_weights(self.weights, path, self.metadata | told)
+        save_weights(self.weights, path, self.metadata | told, self.spread)
         logger.info("best so far: %s %.4f after step %d, in %s", metric, value, step, path)
         return path

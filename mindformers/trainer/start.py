@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mindformers.config import Recipe, effects_on, warn_inert
-from mindformers.models import cutting_obstacle
 from mindformers.parallel.device import device_num, rank, use_device
-from mindformers.parallel.mesh import Mesh, join
-from mindformers.parallel.plan import check_plan
 from mindformers.tools.errors import InputError
 from mindformers.tools.logging import log_to_files
 
@@ -31,20 +26,6 @@ def begin_together(recipe: Recipe) -> None:
     log_to_files(recipe.output_dir, rank())
     for key in effects_on(recipe, recipe.context.device_target, device_num()):
         warn_inert(key, reason="on one device" if device_num() == 1 else "here")
-
-
-def meet(recipe: Recipe, config: Any) -> Mesh:
-    """Where this process stands among those of the run.
-
-    Args:
-        recipe: with its `parallel_config`.
-        config: the network's configuration.
-
-    Raises:
-        InputError: the plan does not fit the devices or the network.
-    """
-    check_plan(recipe, device_num(), lambda parts: cutting_obstacle(recipe.model.arch.type, config, parts))
-    return join(recipe)
 
 
 def required_checkpoint(recipe: Recipe) -> str:

@@ -14,7 +14,7 @@ from mindspore import nn
 
 from mindformers.config import Recipe
 from mindformers.dataset.mindrecord import MindRecordBatches
-from mindformers.parallel.mesh import ALONE, Mesh
+from mindformers.parallel.spreading import Spread
 from mindformers.tools.errors import InputError, RunError
 from mindformers.tools.logging import get_logger
 from mindformers.trainer.adapting import AdapterTraining
@@ -51,7 +51,7 @@ class Training:
         metadata: texts for the head of every checkpoint.
         adapter: what LoRA trains, where it does; checkpoints then hold the adapter alone.
         held_out: evaluates on the way; None for no such evaluations.
-        mesh: the devices of the run.
+        spread: how all of this is spread over the devices of the run.
 
     Raises:
         InputError: the data do not fill one step.
@@ -65,21 +65,22 @@ class Training:
         metadata: dict[str, str] | None = None,
         adapter: AdapterTraining | None = None,
         held_out: HeldOut | None = None,
-        mesh: Mesh = ALONE,
+        spread: Spread | None = None,
     ) -> None:
-        self.recipe, self.net, self.data, self.mesh = recipe, net, data, mesh
+        spread = spread or Spread()
+        self.recipe, self.net, self.data, self.mesh = recipe, net, data, spread.mesh
         self.adapter, self.held_out = adapter, held_out
         self.micro_batches = recipe.runner_config.gradient_accumulation_steps
         self.epochs, self.steps_per_epoch = recipe.runner_config.epochs, self._steps_per_epoch()
         self.schedule = build_schedule(recipe, self.epochs, self.steps_per_epoch)
         self.scale = build_loss_scale(recipe)
-        self.optimizer = build_optimizer(recipe, net)
+        self.optimizer = build_optimizer(recipe, net, spread)
         use_recompute(recipe, net)
-        self.step = build_step(recipe, net, self.optimizer, mesh)
+        self.step = build_step(recipe, net, self.optimizer, spread)
         weights = list(net.get_parameters()) if adapter is None else adapter.parameters
         texts = metadata if adapter is None else adapter.metadata
-        self.saver = Saver(recipe, weights, self.optimizer_state(), texts, mesh)
-        self.meter = build_meter(recipe, net, self.steps_per_epoch, mesh)
+        self.saver = Saver(recipe, weights, self.optimizer_state(), texts, spread)
+        self.meter = build_meter(recipe, net, self.steps_per_epoch, spread)
         self.times = StepTimes(recipe.profile_start_step, recipe.profile_stop_step)
         self.state = RunState(data.rows_at_once * self.micro_batches, data.num_rows, data.told_sources())
 
@@ -106,7 +107,7 @@ class Training:
 
     def resume(self, checkpoint: Path) -> None:
         """Go on where a checkpoint was saved. Raises InputError where its state is missing or of other data."""
-        self.state.read(load_state(self.optimizer_state(), checkpoint)["progress"])
+        self.state.read(load_state(self.optimizer_state(), checkpoint, self.saver.spread)["progress"])
         self.scale.value, self.scale.calm_steps = self.state.scale
         set_random_state(self.state.random)
         logger.info("resumed after step %d from %s", self.state.done, checkpoint)

@@ -35,7 +35,7 @@ train_dataset.python_multiprocessing train_dataset.repeat train_dataset.numa_ena
 train_dataset_task eval_dataset.python_multiprocessing eval_dataset.repeat
 eval_dataset.numa_enable eval_dataset.prefetch_size eval_dataset_task parallel.enable_alltoall parallel.full_batch
 parallel.search_mode parallel.strategy_ckpt_save_file parallel.strategy_ckpt_config parallel_config.vocab_emb_dp
-parallel_config.gradient_aggregation_group moe_config callbacks.1.integrated_save callbacks.1.async_save
+parallel_config.gradient_aggregation_group moe_config callbacks.1.async_save
 callbacks.2.keep_default_action callbacks.3 eval_callbacks
 context.enable_graph_kernel context.graph_kernel_flags context.max_call_depth
 context.save_graphs context.save_graphs_path metric runner_wrapper.type auto_tune filepath_prefix autotune_per_step
@@ -153,6 +153,7 @@ def test_what_one_cpu_does_not_use_of_a_fork_recipe(fork: Recipe) -> None:
         "recompute_config.mp_comm_recompute",
         "recompute_config.recompute_slice_activation",
         "context.max_device_memory",
+        "callbacks.1.integrated_save",
     ]
 
 

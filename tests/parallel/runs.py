@@ -7,23 +7,23 @@ import json
 import os
 import socket
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from mindformers.config import load_recipe
 from mindformers.dataset.mindrecord_writer import write_records
+from mindformers.models.checkpoint_file import open_checkpoint
 from mindformers.trainer import runner
+from mindformers.trainer.checkpoint_files import find_checkpoint, state_of
 from tests.trainer.small_run import MODEL, log_rows, recipe_content, rows_of, write_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "tests" / "parallel" / "worker.py"
 ROWS_PER_STEP, NUM_ROWS, STEPS = 4, 38, 20  # ten batches an epoch, of which the last is not full
 SHAPE = {
-    "num_layers": 2,
+    "num_layers": 1,
     "num_heads": 4,
     "n_kv_heads": 2,
     "hidden_size": 32,
@@ -38,7 +38,9 @@ def write_data(folder: Path) -> None:
     write_records(folder / "test.mindrecord", rows_of(7, seed=1))
 
 
-def recipe_of(folder: Path, name: str, data: int = 1, tensor: int = 1, sharded: bool = False, **changes: Any) -> Path:
+def recipe_of(
+    folder: Path, name: str, data: int = 1, tensor: int = 1, is_sharded: bool = False, **changes: Any
+) -> Path:
     """A recipe of 20 steps over the data in `folder`, whatever the devices; `changes` have `__` for a dot.
 
     Its results are in `folder/name`.
@@ -48,10 +50,11 @@ def recipe_of(folder: Path, name: str, data: int = 1, tensor: int = 1, sharded: 
     content["runner_config"]["batch_size"] = ROWS_PER_STEP // data
     content["lr_schedule"]["learning_rate"] = 0.01
     content["lr_schedule"]["lr_end"] = 0.001
+    content["optimizer"]["eps"] = 1e-5  # else a gradient of mere rounding moves a weight as far as any other
     content["train_dataset"]["drop_remainder"] = False
     content["callbacks"][1]["save_checkpoint_steps"] = STEPS // 2
-    content["model"]["model_config"] = {**MODEL, **SHAPE}
-    content["parallel"] = {"enable_parallel_optimizer": sharded}
+    content["model"]["model_config"] = copy.deepcopy({**MODEL, **SHAPE})
+    content["parallel"] = {"enable_parallel_optimizer": is_sharded}
     content["parallel_config"] = {"data_parallel": data, "model_parallel": tensor}
     for key, value in changes.items():
         *sections, last = key.split("__")
@@ -88,11 +91,19 @@ def losses(output: Path) -> list[float]:
     return [row["loss"] for row in log_rows(output) if "loss" in row]
 
 
-def arrays(output: Path, end: str = "safetensors", step: str = "2_10") -> Mapping[str, np.ndarray]:
-    """A checkpoint's weights, or with `state.safetensors` its optimizer state."""
-    return load_file(output / "checkpoint" / f"small_rank_0-{step}.{end}")
+def checkpoint(output: Path) -> Path:
+    """The last one of a run."""
+    return find_checkpoint(output / "checkpoint", for_training=True)
 
 
-def state_bytes(folder: Path, rank: int) -> list[int]:
+def arrays(output: Path, of: str = "weights") -> dict[str, np.ndarray]:
+    """All weights of the last checkpoint, or its optimizer `state`, whole."""
+    file = checkpoint(output)
+    source = open_checkpoint(file) if of == "weights" else state_of(file)
+    source.check()
+    return {name: source.read(name) for name in source.tensors}
+
+
+def state_bytes(folder: Path, num_devices: int, rank: int) -> list[int]:
     """Bytes of optimizer state in every run that a process did."""
-    return json.loads((folder / f"state_bytes_{rank}.json").read_text(encoding="utf-8"))
+    return json.loads((folder / f"state_bytes_{num_devices}_{rank}.json").read_text(encoding="utf-8"))

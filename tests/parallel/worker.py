@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mindformers.config import load_recipe
-from mindformers.parallel.device import rank
+from mindformers.parallel.device import device_num, rank
 from mindformers.trainer import runner
 from mindformers.trainer.training import Training
 
@@ -25,7 +25,7 @@ def main(recipes: list[str]) -> None:
         recipe = load_recipe(path)
         work = runner.evaluate if recipe.run_mode == "eval" else runner.train
         work(recipe)
-    Path(f"state_bytes_{rank()}.json").write_text(json.dumps(counted), encoding="utf-8")
+    Path(f"state_bytes_{device_num()}_{rank()}.json").write_text(json.dumps(counted), encoding="utf-8")
 
 
 if __name__ == "__main__":

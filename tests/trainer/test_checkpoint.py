@@ -11,13 +11,13 @@ from mindspore import Parameter, Tensor, nn
 from safetensors.numpy import load_file, save_file
 
 from mindformers.core.optimizer import AdamW
+from mindformers.models.checkpoint_parts import STATE_SUFFIX
 from mindformers.modules.linear import Linear
 from mindformers.tools.errors import InputError
 from mindformers.tools.number_types import BFLOAT16
 from mindformers.tools.weight_files import SafetensorsFile
 from mindformers.trainer.checkpoint import kept_metadata, load_state, load_weights, save_checkpoint, save_weights
 from mindformers.trainer.checkpoint_files import (
-    STATE_SUFFIX,
     CheckpointName,
     checkpoints_in,
     find_checkpoint,

@@ -15,9 +15,10 @@ import pytest
 from mindspore import Parameter, Tensor
 
 from mindformers.cli import guarded
+from mindformers.models.checkpoint_parts import STATE_SUFFIX
 from mindformers.tools.errors import InputError
 from mindformers.trainer.checkpoint import load_state, load_weights, save_checkpoint, save_weights
-from mindformers.trainer.checkpoint_files import STATE_SUFFIX, CheckpointName, check_checkpoint, find_checkpoint
+from mindformers.trainer.checkpoint_files import CheckpointName, check_checkpoint, find_checkpoint
 from tests.full_disk import files_up_to
 from tests.trainer.test_checkpoint import Net, net, state_of, zeroed
 from tests.trials import trials
@@ -135,11 +136,11 @@ def test_what_killed_runs_left_is_cleared_at_the_next_save(tmp_path: Path) -> No
     saved(tmp_path, 1, 1.0)
     left = [
         ".m_rank_0-1_2.safetensors.77.part",
+        ".m_rank_1-1_2.safetensors.77.part",
         "m_rank_0-1_2.state.safetensors",
         "m_rank_0-1_2.state.before.safetensors",
     ]
     others = [
-        ".m_rank_1-1_2.safetensors.77.part",
         ".n_rank_0-1_2.safetensors.77.part",
         "n_rank_0-1_1.state.safetensors",
     ]

@@ -50,15 +50,17 @@ class CheckpointMonitor(Callback):
         directory: where they go; None means `checkpoint` in the output folder.
         save_checkpoint_steps: steps between two checkpoints.
         keep_checkpoint_max: how many of the newest are kept.
+        integrated_save: with several devices, whether a checkpoint is put together and written by the first one; False
+            has every device write what it holds.
     """
 
     prefix: str = "CKP"
     directory: str | None = None
     save_checkpoint_steps: int = 1000
     keep_checkpoint_max: int = 5
+    integrated_save: bool = True
     save_checkpoint_seconds: int | None = inert(instead="save_checkpoint_steps")
     keep_checkpoint_per_n_minutes: int | None = inert(instead="keep_checkpoint_max")
-    integrated_save: bool = inert(True)
     async_save: bool = inert(False)
     save_network_params: bool = inert(True)
     save_trainable_params: bool = inert(False)

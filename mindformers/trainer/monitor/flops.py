@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import cache
+from math import prod
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 _EMBEDDING = "embedding"
 _SIZE, _REPEATS = 1536, 5
 
 
-def flops_per_position(net: nn.Cell) -> float:
+def flops_per_position(net: nn.Cell, shape: Callable[[Parameter], Sequence[int]] = lambda p: p.shape) -> float:
     """Operations of a network for every token read, forward and backward; a multiplication and an addition are two.
 
     As in Chowdhery et al. 2022, appendix B: 6 for every weight of a product and 12 L S D for the attention; what is
@@ -22,15 +24,16 @@ def flops_per_position(net: nn.Cell) -> float:
 
     Args:
         net: with a `config` that says `num_layers`, `seq_length` and `hidden_size`.
+        shape: of a weight as a whole, where this device has a part of it.
     """
     config = net.config
     products = sum(
-        p.size * (6 if p.requires_grad else 4) for p in net.get_parameters() if p.ndim > 1 and _counts(p, net)
+        prod(shape(p)) * (6 if p.requires_grad else 4) for p in net.get_parameters() if p.ndim > 1 and _counts(p, net)
     )
     return products + 12.0 * config.num_layers * config.seq_length * config.hidden_size
 
 
-def _counts(parameter: ms.Parameter, net: nn.Cell) -> bool:
+def _counts(parameter: Parameter, net: nn.Cell) -> bool:
     """An embedding is looked up, not multiplied, unless it is the head as well."""
     return _EMBEDDING not in parameter.name or bool(getattr(net.config, "tie_word_embeddings", False))
 
