@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mindformers.config import CheckpointMonitor, dump, effects_on, is_published_fork, load_recipe
+from mindformers.config.schema.parallel import ParallelConfig
 from mindformers.config.schema.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,16 @@ def test_shipped_recipes_load_without_a_warning(path: Path, log: list[tuple[str,
     assert set(recipe.model.model_config) <= MODEL_KEYS
     assert recipe.model.model_config["experts"] == EXPERTS
     assert recipe.processor.tokenizer.vocab_file
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_key_of_a_shipped_recipe_for_many_devices_means_something_there(path: Path) -> None:
+    recipe, default = load_recipe(path), ParallelConfig()
+    if recipe.use_parallel:
+        assert effects_on(recipe, "Ascend", 8) == []
+        assert recipe.parallel_config.data_parallel * recipe.parallel_config.model_parallel == 8
+    else:
+        assert recipe.parallel_config == default
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
