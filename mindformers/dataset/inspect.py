@@ -1,9 +1,9 @@
 """A record of a MindRecord as text: what is a prompt, what is learnt, which modality.
 
-    python -m mindformers.dataset.inspect FILE.mindrecord [--index I] --model_file TOKENIZER
+    python -m mindformers.dataset.inspect FILE.mindrecord [--index I] --model_file TOKENIZER [--eod_token_id N]
 
 On a terminal modalities have colours and learnt tokens are bold; elsewhere sequences stand in their tags and learnt
-stretches in [[double brackets]].
+stretches in [[double brackets]]. The documents of a packed record stand below each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from mindformers.dataset.command_line import CommandParser, run_command
 from mindformers.dataset.encode import IGNORE_ID
 from mindformers.dataset.mindrecord import labels_of_ids, open_mindrecord
+from mindformers.dataset.packing import document_spans
 from mindformers.modalities import MODALITIES
 from mindformers.tools.errors import InputError
 
@@ -23,14 +24,17 @@ _COLOURS = {"text": "", "molecule": "32", "nucleotide": "34", "protein": "35"}
 _TARGET = "1"
 
 
-def describe_record(file: str, index: int, tokenizer: object, is_coloured: bool = False) -> str:
-    """One record with a line of counts above it.
+def describe_record(
+    file: str, index: int, tokenizer: object, is_coloured: bool = False, end_token_id: int | None = None
+) -> str:
+    """One record with a line of counts above it, and a line above each document where there are several.
 
     Args:
         file: the MindRecord; see `open_mindrecord`.
         index: number of the record, from 0.
         tokenizer: a `LlamaTokenizer`.
         is_coloured: ANSI colours instead of marks.
+        end_token_id: a token that ends a document, where BOS does not begin one.
 
     Raises:
         InputError: there is no such file or record, or an id is not in the vocabulary.
@@ -46,7 +50,12 @@ def describe_record(file: str, index: int, tokenizer: object, is_coloured: bool 
         f"record {index} of {reader.num_rows}: {len(ids)} places, {int(is_token.sum())} tokens, {num_targets} learnt, "
         f"{_modality_counts(ids[is_token], tokenizer)}"
     )
-    return f"{head}\n{render_record(ids[is_token], labels[is_token], tokenizer, is_coloured)}"
+    spans = document_spans(ids[is_token], tokenizer.bos_token_id, end_token_id)
+    texts = [render_record(ids[a:b], labels[a:b], tokenizer, is_coloured) for a, b in spans]
+    if len(spans) == 1:
+        return f"{head}\n{texts[0]}"
+    titles = [f"-- document {i} of {len(spans)}: places {a} to {b - 1} --" for i, (a, b) in enumerate(spans, 1)]
+    return "\n".join([head, *(line for both in zip(titles, texts, strict=True) for line in both)])
 
 
 def render_record(ids: np.ndarray, labels: np.ndarray, tokenizer: object, is_coloured: bool) -> str:
@@ -89,12 +98,14 @@ def main(words: list[str]) -> int:
     parser.add_argument("file", help="a MindRecord, or a folder of them")
     parser.add_argument("--index", type=int, default=0, help="number of the record, from 0 (default 0)")
     parser.add_argument("--model_file", required=True, help="the tokenizer.model that made the file")
+    parser.add_argument("--eod_token_id", type=int, help="a token that ends a document, where BOS does not begin one")
     flags = parser.parse_args(words)
 
     def command() -> str:
         from mindformers import LlamaTokenizer
 
-        return describe_record(flags.file, flags.index, LlamaTokenizer(flags.model_file), sys.stdout.isatty())
+        tokenizer = LlamaTokenizer(flags.model_file)
+        return describe_record(flags.file, flags.index, tokenizer, sys.stdout.isatty(), flags.eod_token_id)
 
     return run_command(command)
 

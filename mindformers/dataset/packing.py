@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,3 +51,18 @@ class Packer:
         record = pad_record(self._ids[: self.length], self._labels[: self.length], self.length, self.pad_token_id)
         del self._ids[: self.length], self._labels[: self.length]
         return record
+
+
+def document_spans(ids: np.ndarray, bos_token_id: int, end_token_id: int | None = None) -> list[tuple[int, int]]:
+    """First and last + 1 place of every document of a record, as `mindformers.modules.documents` finds them.
+
+    Args:
+        ids: int [S], without padding.
+        bos_token_id: the token that begins a document.
+        end_token_id: a token that ends one; None where BOS is enough.
+    """
+    begins = ids == bos_token_id
+    begins[1:] |= ids[:-1] == end_token_id
+    begins[:1] = True
+    edges = [*np.flatnonzero(begins).tolist(), len(ids)]
+    return list(pairwise(edges))

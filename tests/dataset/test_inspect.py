@@ -45,3 +45,17 @@ def test_unusable_index_and_ids(record: Path, tokenizer: LlamaTokenizer) -> None
 def test_the_command_reports_a_missing_file(tokenizer_file: Path, tmp_path: Path, capsys: Any) -> None:
     assert main([str(tmp_path / "none.mindrecord"), "--model_file", str(tokenizer_file)]) == 2
     assert capsys.readouterr().err.startswith("error: MindRecord: ")
+
+
+def test_the_documents_of_a_packed_record_stand_apart(tokenizer: LlamaTokenizer, tmp_path: Path) -> None:
+    documents = [[*tokenizer.encode(text), 2] for text in ("cell", "<molecule>CO</molecule>")]
+    ids = np.array([*documents[0], *documents[1], 0], np.int32)
+    write_records(tmp_path / "p.mindrecord", [(ids, np.where(ids > 0, ids, -100).astype(np.int32))])
+    _, *lines = describe_record(str(tmp_path / "p.mindrecord"), 0, tokenizer).split("\n")
+    first = len(documents[0])
+    assert lines == [
+        f"-- document 1 of 2: places 0 to {first - 1} --",
+        "[[<s>cell</s>]]",
+        f"-- document 2 of 2: places {first} to {len(ids) - 2} --",
+        "[[<s><molecule>CO</molecule></s>]]",
+    ]

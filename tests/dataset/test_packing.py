@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
+
+import numpy as np
+from mindspore import Tensor
 
 from mindformers.dataset.encode import Encoded
-from mindformers.dataset.packing import Packer
+from mindformers.dataset.packing import Packer, document_spans
+from mindformers.modules.documents import Documents
 
 PAD, IGNORE = 0, -100
 
@@ -41,3 +46,18 @@ def test_packed_text_goes_on_in_the_next_record() -> None:
 
 def test_nothing_gives_no_record() -> None:
     assert _records([], True, True) == []
+
+
+def test_documents_begin_at_bos_or_behind_an_end() -> None:
+    ids = np.array([5, 2, 1, 6, 2, 7, 2, 1, 8])
+    assert document_spans(ids, 1) == [(0, 2), (2, 7), (7, 9)]
+    assert document_spans(ids, 1, 2) == [(0, 2), (2, 5), (5, 7), (7, 9)]
+    assert document_spans(ids[2:5], 1) == [(0, 3)] and document_spans(ids[:0], 1) == []
+
+
+def test_spans_are_the_documents_of_the_network() -> None:
+    ids = np.random.default_rng(0).integers(0, 5, 60).astype(np.int32)
+    for end in (None, 2):
+        numbers = Documents(1, end)(Tensor(ids[None])).asnumpy()[0]
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), 60]
+        assert document_spans(ids, 1, end) == list(pairwise(edges))
