@@ -43,6 +43,7 @@ context.save_graphs context.save_graphs_path metric runner_wrapper.type auto_tun
 init_start_profile profile_communication profile_memory layer_scale
 layer_decay lr_scale lr_scale_factor remote_save_url
 """
+STAGES = ("pretrain", "finetune")
 INERT_IN_FORK = _INERT_IN_FORK.split()
 
 
@@ -51,7 +52,7 @@ def named(log: list[tuple[str, str]]) -> list[str]:
     return [found[1] for found in lines if found]
 
 
-def test_there_are_seven_recipes() -> None:
+def test_there_are_eleven_recipes() -> None:
     names = {path.name for path in SHIPPED}
     assert names >= {
         "run_scimind_tiny.yaml",
@@ -61,6 +62,10 @@ def test_there_are_seven_recipes() -> None:
         "run_scimind_tiny_lora.yaml",
         "run_llama2_7b_lora.yaml",
         "predict_llama2_7b.yaml",
+        "run_chemdfm_13b_pretrain.yaml",
+        "run_chemdfm_13b_finetune.yaml",
+        "run_chemdfm_tiny_pretrain.yaml",
+        "run_chemdfm_tiny_finetune.yaml",
     }
 
 
@@ -69,7 +74,7 @@ def test_shipped_recipes_load_without_a_warning(path: Path, log: list[tuple[str,
     recipe = load_recipe(path)
     assert log == []
     assert set(recipe.model.model_config) <= MODEL_KEYS
-    assert recipe.model.model_config["experts"] == EXPERTS
+    assert recipe.model.model_config.get("experts") == (None if "chemdfm" in path.stem else EXPERTS)
     assert recipe.processor.tokenizer.vocab_file
 
 
@@ -115,6 +120,27 @@ def test_the_published_settings(name: str) -> None:
     assert recipe.runner_wrapper.loss_scale.loss_scale_value == 8192
     assert recipe.runner_wrapper.use_clip_grad
     assert parallel.data_parallel * parallel.model_parallel * parallel.pipeline_stage == 8
+
+
+@pytest.mark.parametrize("size", ["13b", "tiny"])
+def test_the_two_stages_of_chemdfm(size: str) -> None:
+    first, second = (load_recipe(ROOT / f"configs/llama2/run_chemdfm_{size}_{stage}.yaml") for stage in STAGES)
+    assert first.model.model_config == second.model.model_config
+    assert (first.run_mode, second.run_mode) == ("train", "finetune")
+    assert first.processor.template == second.processor.template == "chemdfm"
+    weights = [(source.name, source.weight) for source in second.train_dataset.data_loader.sources]
+    assert weights == [("chemistry", 1), ("general", 2)]
+    assert sum(source.weight for source in first.train_dataset.data_loader.sources) == pytest.approx(1)
+    assert first.train_dataset.eod_reset and second.train_dataset.eod_reset
+
+
+def test_chemdfm_has_the_shape_of_llama_13b() -> None:
+    from mindformers.models.llama.llama_config import LlamaConfig
+
+    recipe = load_recipe(ROOT / "configs/llama2/run_chemdfm_13b_pretrain.yaml")
+    network = LlamaConfig.from_mapping(recipe.model.model_config)
+    assert (network.hidden_size, network.num_layers, network.num_heads, network.ffn_size) == (5120, 40, 40, 13824)
+    assert not network.is_routed
 
 
 @pytest.fixture
