@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from mindformers.generation.drawing import log_probability_of
 from mindformers.generation.requests import Answer, Piece, Request, Running
-from mindformers.generation.sampling import log_probability_of
 from mindformers.generation.stopping import StopTexts
 
 # Tokens of a native call at the most, and how long it may take, in seconds: what is streamed shall flow.
@@ -57,12 +57,13 @@ class Batch:
     def _step(self) -> list[tuple[int, Answer]]:
         """Take in the last token of every answer, and as much of the prompts as goes in at once."""
         pieces = self._pieces()
-        logits = self.slots.take(pieces)
+        columns = self._columns()
+        logits = self.slots.take(pieces, columns)
         ended = []
         for piece, row in zip(pieces, logits, strict=True):
             one = self.running[piece.slot]
             one.num_taken = piece.position + len(piece.tokens)
-            if one.is_read and (answer := self._choose(one, row)) is not None:
+            if one.is_read and (answer := self._choose(one, row, columns is not None)) is not None:
                 ended.append((piece.slot, answer))
         return ended
 
@@ -114,9 +115,14 @@ class Batch:
             one.sampler.take(token)
             yield token
 
-    def _choose(self, one: Running, logits: np.ndarray) -> Answer | None:
+    def _columns(self) -> np.ndarray | None:
+        """The ids whose logits are enough for all answers; None for all ids."""
+        first, *others = (one.columns for one in self.running.values())
+        return first if all(other is first for other in others) else None
+
+    def _choose(self, one: Running, logits: np.ndarray, is_part: bool) -> Answer | None:
         """Choose a sequence's next token; its answer when that was the last one."""
-        token = one.sampler.choose(logits, one.limit - len(one.ids))
+        token = one.sampler.choose(logits, one.limit - len(one.ids), is_part)
         if one.request.options.num_samples > 1:
             one.log_probability += log_probability_of(logits, token)
         return self._accept(one, token)

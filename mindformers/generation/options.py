@@ -46,6 +46,11 @@ class GenerationOptions:
     constrain: str | None = None
     seed: int = 0
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether draws leave out unlikely tokens."""
+        return self.top_k > 0 or self.top_p < 1
+
     def __post_init__(self) -> None:
         ranges = {
             "max_new_tokens": (self.max_new_tokens >= 1, "1 or more"),

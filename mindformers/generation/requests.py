@@ -73,6 +73,11 @@ class Running:
     num_taken: int = 0
 
     @property
+    def columns(self) -> Any:
+        """The ids whose logits it needs, int32 [K]; None for all."""
+        return None if self.request.options.num_samples > 1 else self.sampler.columns
+
+    @property
     def is_read(self) -> bool:
         """Whether the slot holds the whole prompt."""
         return self.num_taken >= len(self.request.ids)

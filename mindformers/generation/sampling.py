@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from mindformers.generation.drawing import best, candidates, draw, penalised, shares_of
 from mindformers.generation.options import GenerationOptions
 
 
@@ -17,7 +20,7 @@ class RowSampler:
         prompt: ids of its prompt.
         eos_token_id: the token that ends it.
         index, sample: its place in the whole input and the number of the answer; random draws follow from both.
-        state: of a constraint, with `allowed(budget_left)` and `advance(token)`; None for a free answer.
+        state: of a constraint, as `constrain.ConstraintState`; None for a free answer.
     """
 
     def __init__(
@@ -41,10 +44,24 @@ class RowSampler:
         free = self.seen is None and self.state is None and self.generator is None
         return free and self.count >= self.options.min_new_tokens
 
-    def choose(self, logits: np.ndarray, budget: int) -> int:
-        """The next token of logits float32 [V], with `budget` tokens left, this one included."""
-        logits = self.adjusted(logits, budget)
-        token = int(logits.argmax()) if self.generator is None else self._draw(logits)
+    @property
+    def columns(self) -> np.ndarray | None:
+        """The ids whose logits `choose` can do with, ascending; None for all."""
+        return None if self.state is None else self.state.columns
+
+    def choose(self, logits: np.ndarray, budget: int, is_part: bool = False) -> int:
+        """The next token.
+
+        Args:
+            logits: float32 [V], or those of `columns` only.
+            budget: tokens that are left, this one included.
+            is_part: whether they are those of `columns`.
+        """
+        if self.state is not None:
+            token = self._choose_permitted(logits if is_part else logits[self.columns], budget)
+        else:
+            logits = self.adjusted(logits, budget)
+            token = int(logits.argmax()) if self.generator is None else self._draw(logits)
         self.take(token)
         return token
 
@@ -57,7 +74,7 @@ class RowSampler:
             self.state.advance(token)
 
     def adjusted(self, logits: np.ndarray, budget: int) -> np.ndarray:
-        """Logits with repetition penalised and everything that may not follow at minus infinity."""
+        """Logits [V] with repetition penalised and everything that may not follow at minus infinity."""
         if self.seen is not None:
             logits = penalised(logits, self.seen, self.options.repetition_penalty)
         if self.state is not None:
@@ -65,42 +82,62 @@ class RowSampler:
             if len(allowed) < len(logits):  # rows of the model behind the tokenizer's last token
                 allowed = np.pad(allowed, (0, len(logits) - len(allowed)))
             logits = np.where(allowed, logits, -np.inf)
-        if self.count < self.options.min_new_tokens and self.eos_token_id >= 0:
+        if self._is_early and self.eos_token_id >= 0:
             free = np.isfinite(logits).sum() - np.isfinite(logits[self.eos_token_id])
             if free:  # a constraint may leave nothing but the end
                 logits = logits.copy()
                 logits[self.eos_token_id] = -np.inf
         return logits
 
+    @property
+    def _is_early(self) -> bool:
+        return self.count < self.options.min_new_tokens
+
+    def _choose_permitted(self, values: np.ndarray, budget: int) -> int:
+        """Choose of `columns` by their logits [K]. What may follow is asked of likely tokens first, for it takes time.
+
+        The largest of log-probabilities with Gumbel noise is a draw from them, and the largest permitted one a draw
+        from the permitted (Maddison, Tarlow, Minka 2014, "A* sampling", section 2).
+        """
+        columns, options = self.columns, self.options
+        if self.seen is not None:
+            seen = [place for place, token in enumerate(columns.tolist()) if token in self.seen]
+            values = penalised(values, seen, options.repetition_penalty)
+        if self.generator is None:
+            place = next(self._permitted(best(values), budget))
+        elif not options.is_limited:
+            noise = options.temperature * self.generator.gumbel(size=len(values))
+            place = next(self._permitted(best(values + noise), budget))
+        else:
+            count = options.top_k or len(values)
+            places = np.fromiter(islice(self._permitted(best(values), budget, count), count), np.int64)
+            place = places[self._draw(values[places])]
+        return int(columns[place])
+
+    def _permitted(self, order: np.ndarray, budget: int, num_asked: int = 1) -> Iterator[int]:
+        """Those places of `columns` that the constraint permits; too early an end where nothing else may follow.
+
+        Args:
+            order: places.
+            budget: tokens that are left.
+            num_asked: of how many places the constraint is asked at first.
+        """
+        places, early_end, are_others = order.tolist(), [], False
+        if self._is_early:
+            early_end = [place for place in places if self.columns[place] == self.eos_token_id]
+            places = [place for place in places if place not in early_end]
+        while places:
+            permitted = self.state.permitted(places[:num_asked], budget)
+            are_others |= bool(permitted)
+            yield from permitted
+            del places[:num_asked]
+            num_asked *= 2
+        if not are_others:
+            yield from early_end
+
     def _draw(self, logits: np.ndarray) -> int:
-        order, shares = candidates(logits, self.options)
-        place = np.searchsorted(np.cumsum(shares), self.generator.random() * shares.sum(), side="right")
-        return int(order[min(place, len(order) - 1)])
-
-
-def penalised(logits: np.ndarray, seen: set[int], penalty: float) -> np.ndarray:
-    """A copy of logits [V] in which tokens that occurred are less likely."""
-    ids = np.fromiter(seen, np.int64)
-    values = logits[ids]
-    changed = logits.copy()
-    changed[ids] = np.where(values < 0, values * penalty, values / penalty)
-    return changed
-
-
-def candidates(logits: np.ndarray, options: GenerationOptions) -> tuple[np.ndarray, np.ndarray]:
-    """The tokens that may be drawn, most likely first, and their probabilities (not renormalised after top_p)."""
-    scaled = logits.astype(np.float64) / options.temperature
-    order = np.argsort(-scaled, kind="stable")[: int(np.isfinite(scaled).sum())]
-    if options.top_k:
-        order = order[: options.top_k]
-    shares = np.exp(scaled[order] - scaled[order[0]])
-    shares /= shares.sum()
-    before = np.cumsum(shares) - shares
-    kept = max(int((before < options.top_p).sum()), 1)
-    return order[:kept], shares[:kept]
-
-
-def log_probability_of(logits: np.ndarray, token: int) -> float:
-    """log softmax(logits)[token], nats; logits [V]."""
-    top = float(logits.max())
-    return float(logits[token]) - top - float(np.log(np.exp(logits - top, dtype=np.float64).sum()))
+        options, position = self.options, self.generator.random()
+        if not options.is_limited:
+            return draw(shares_of(logits, options.temperature), position)
+        order, shares = candidates(logits, options)
+        return int(order[draw(shares, position)])

@@ -50,11 +50,15 @@ class CachedSlots:
         self._prefill, self._decode = PrefillStep(net, self.caches), DecodeStep(net, self.caches)
         self._rearrange = RearrangeStep(self.caches)
 
-    def take(self, pieces: Sequence[Piece]) -> np.ndarray:
+    def take(self, pieces: Sequence[Piece], columns: np.ndarray | None = None) -> np.ndarray:
         """Take pieces in: whole prompts, and single tokens behind them.
 
+        Args:
+            pieces: at most one for a slot.
+            columns: int32 [K], the ids whose logits are wanted; None for all V.
+
         Returns:
-            float32 [P, V], the logits behind each piece.
+            float32 [P, K], the logits behind each piece.
         """
         logits = np.empty((len(pieces), self.net.config.vocab_size), np.float32)
         numbers = [number for number, piece in enumerate(pieces) if piece.position > 0]
@@ -64,7 +68,7 @@ class CachedSlots:
         for number, piece in enumerate(pieces):
             if piece.position == 0:
                 logits[number] = self._fill(piece)
-        return logits
+        return logits if columns is None else logits[:, columns]
 
     def rearrange(self, sources: Sequence[int], length: int) -> None:
         """Give slot b the first `length` positions of slot sources[b]."""
@@ -92,7 +96,7 @@ class UncachedSlots:
         self._texts: list[list[int]] = [[] for _ in range(num_slots)]
         self._whole = PrefillStep(net, None)
 
-    def take(self, pieces: Sequence[Piece]) -> np.ndarray:
+    def take(self, pieces: Sequence[Piece], columns: np.ndarray | None = None) -> np.ndarray:
         """As `CachedSlots.take`."""
         for piece in pieces:
             self._texts[piece.slot][piece.position :] = piece.tokens
@@ -100,7 +104,8 @@ class UncachedSlots:
         width = bucket(max(map(len, texts)), self.length)
         lengths = Tensor(np.asarray([len(text) for text in texts], np.int32))
         ids = Tensor(_padded(texts, width, self.net.config.pad_token_id))
-        return self._whole(ids, lengths, _whole(0)).asnumpy()[[piece.slot for piece in pieces]]
+        logits = self._whole(ids, lengths, _whole(0)).asnumpy()[[piece.slot for piece in pieces]]
+        return logits if columns is None else logits[:, columns]
 
     def rearrange(self, sources: Sequence[int], length: int) -> None:
         """As `CachedSlots.rearrange`."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mindformers.generation import GenerationOptions
-from mindformers.generation.sampling import RowSampler, candidates, log_probability_of
+from mindformers.generation.drawing import best, candidates, draw, log_probability_of
+from mindformers.generation.sampling import RowSampler
 from mindformers.tools.errors import InputError
 
 SHARES = np.asarray([0.1, 0.4, 0.05, 0.25, 0.2])  # most likely first: 1 3 4 0 2
@@ -66,6 +67,38 @@ def test_temperature_sharpens_and_evens() -> None:
 
 def test_equal_logits_are_ordered_by_id() -> None:
     assert candidates(np.zeros(4, np.float32), GenerationOptions(top_k=2))[0].tolist() == [0, 1]
+
+
+def test_the_best_of_many_are_those_of_a_stable_sort() -> None:
+    values = np.random.default_rng(0).integers(0, 50, 1000).astype(np.float32)  # many are equal
+    values[[3, 500]] = -np.inf
+    order = np.argsort(-values, kind="stable")
+    for count in (1, 7, 400, 998):
+        assert best(values, count).tolist() == order[:count].tolist()
+    assert best(values).tolist() == best(values, 1000).tolist() == order[:998].tolist()
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.95, 0.9999])
+def test_top_p_sorts_no_more_than_it_needs_of_a_large_vocabulary(p: float) -> None:
+    logits = np.random.default_rng(1).standard_normal(5000).astype(np.float32)
+    order = np.argsort(-logits, kind="stable")
+    shares = np.exp(logits[order].astype(np.float64))
+    shares /= shares.sum()
+    kept = int((np.cumsum(shares) - shares < p).sum())
+    found, found_shares = candidates(logits, GenerationOptions(top_p=p))
+    assert found.tolist() == order[:kept].tolist()
+    np.testing.assert_allclose(found_shares, shares[:kept], rtol=1e-6)
+
+
+def test_a_draw_is_where_the_position_falls() -> None:
+    shares = np.random.default_rng(2).random(1000) * (np.arange(1000) % 3 > 0)  # every third can never be drawn
+    ends = np.cumsum(shares)
+    for place in range(1000):
+        if shares[place]:
+            assert draw(shares, (ends[place] - shares[place] / 2) / ends[-1]) == place
+    assert draw(shares, 0.0) == 1
+    assert draw(shares, 1.0) == 998
+    assert draw(np.asarray([0.0, 1.0, 0.0]), np.nextafter(1.0, 0.0)) == 1
 
 
 def test_greedy_takes_the_most_likely_of_every_row() -> None:
@@ -126,15 +159,17 @@ def test_samples_of_one_prompt_differ_and_repeat() -> None:
 
 
 class Evens:
-    """A constraint in miniature: only even tokens, of which it takes note."""
+    """A constraint in miniature: of the tokens 0 to 4 only even ones, of which it takes note."""
+
+    columns = np.arange(5, dtype=np.int32)
 
     def __init__(self) -> None:
         self.taken: list[int] = []
         self.budgets: list[int] = []
 
-    def allowed(self, budget: int) -> np.ndarray:
+    def permitted(self, places: list[int], budget: int) -> list[int]:
         self.budgets.append(budget)
-        return np.arange(5) % 2 == 0
+        return [place for place in places if place % 2 == 0]
 
     def advance(self, token: int) -> None:
         self.taken.append(token)
@@ -146,7 +181,46 @@ def test_a_constraint_hides_tokens_and_hears_of_the_chosen(do_sample: bool) -> N
     one = RowSampler(GenerationOptions(do_sample=do_sample), [], state=state)
     chosen = [one.choose(LOGITS, budget) for budget in (3, 2, 1)]
     assert set(chosen) <= {0, 2, 4}
-    assert (state.taken, state.budgets) == (chosen, [3, 2, 1])
+    assert state.taken == chosen
+    assert list(dict.fromkeys(state.budgets)) == [3, 2, 1]
+
+
+EVEN_SHARES = {0: 0.1, 2: 0.05, 4: 0.2}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, EVEN_SHARES),
+        ({"top_k": 2}, {4: 0.2, 0: 0.1}),
+        ({"top_p": 0.8}, {4: 0.2, 0: 0.1}),  # 4 has 0.57 of the even ones, with 0 it is 0.86
+        ({"temperature": 0.5}, {token: share**2 for token, share in EVEN_SHARES.items()}),
+    ],
+)
+def test_draws_under_a_constraint_follow_the_probabilities_of_what_it_allows(
+    options: dict[str, Any], expected: dict[int, float]
+) -> None:
+    one = RowSampler(GenerationOptions(do_sample=True, **options), [], state=Evens())
+    counts = np.bincount([one.choose(LOGITS, 9) for _ in range(4000)], minlength=5)
+    wanted = np.asarray([expected.get(token, 0.0) for token in range(5)])
+    np.testing.assert_allclose(counts / 4000, wanted / wanted.sum(), atol=0.03)
+    assert not counts[wanted == 0].any()
+
+
+def test_a_constraints_end_comes_too_early_only_where_nothing_else_may_follow() -> None:
+    options = GenerationOptions(min_new_tokens=1)
+    assert RowSampler(options, [], eos_token_id=4, state=Evens()).choose(LOGITS, 3) == 0
+    only_end = Evens()
+    only_end.permitted = lambda places, budget: [place for place in places if place == 4]
+    assert RowSampler(options, [], eos_token_id=4, state=only_end).choose(LOGITS, 3) == 4
+
+
+def test_the_columns_of_a_constraint_are_enough() -> None:
+    for options in ({}, {"do_sample": True}, {"do_sample": True, "top_k": 2}, {"repetition_penalty": 9.0}):
+        whole, part = (RowSampler(GenerationOptions(**options), [1], state=Evens()) for _ in range(2))
+        logits = np.append(LOGITS, [9.0, 9.0]).astype(np.float32)
+        for _ in range(5):
+            assert whole.choose(logits, 9) == part.choose(logits[:5], 9, is_part=True)
 
 
 def test_rows_behind_the_tokenizers_last_token_are_never_chosen() -> None:

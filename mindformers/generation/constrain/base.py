@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mindformers.generation.constrain.masks import TokenMasks
+from mindformers.generation.constrain.masks import EVERYTHING, TokenMasks
 from mindformers.modalities import Modality
 from mindformers.tools.errors import InputError
 
@@ -97,11 +97,31 @@ class ConstraintState(ABC):
 
     def allowed_set(self, budget_left: int | None = None) -> int:
         """The same as a set of characters: bit i for character i of the alphabet, then the end, then the blank."""
+        self._limit(budget_left)
+        if self._allowed is None:
+            self._allowed = self._find_allowed(EVERYTHING)
+        return self._allowed
+
+    @property
+    def columns(self) -> np.ndarray:
+        """The tokens that can ever be allowed, ascending, read-only int32 [K]."""
+        return self._constraint.masks.columns
+
+    def permitted(self, places: list[int], budget_left: int | None = None) -> list[int]:
+        """Those places in `columns` whose tokens may come next; few take a part of the work of all."""
+        self._limit(budget_left)
+        bits = self._constraint.masks.bits
+        allowed = self._allowed
+        if allowed is None:
+            among = 0
+            for place in places:
+                among |= bits[place]
+            allowed = self._find_allowed(among)
+        return [place for place in places if allowed & bits[place]]
+
+    def _limit(self, budget_left: int | None) -> None:
         if budget_left is not None and budget_left < self.budget_left:
             self.budget_left, self._allowed = budget_left, None
-        if self._allowed is None:
-            self._allowed = self._find_allowed()
-        return self._allowed
 
     def advance(self, token_id: int) -> None:
         """Take the token that was chosen, an allowed one."""
@@ -130,17 +150,17 @@ class ConstraintState(ABC):
         self._copy_to(twin)
         return twin
 
-    def _find_allowed(self) -> int:
+    def _find_allowed(self, among: int) -> int:
         if self.is_ended:
             return self._constraint.end
-        allowed = self._allowed_characters()
+        allowed = self._allowed_characters(among)
         if self._is_empty and self.budget_left > MIN_BUDGET:
             allowed |= self._constraint.blank
         return allowed
 
     @abstractmethod
-    def _allowed_characters(self) -> int:
-        """The characters that may come next, and the end."""
+    def _allowed_characters(self, among: int) -> int:
+        """The characters that may come next, and the end; only those `among` a set need be known."""
 
     @abstractmethod
     def _advance(self, index: int) -> None:

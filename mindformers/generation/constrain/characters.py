@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from mindformers.generation.constrain.bracket import START, Spec, classes_of_kinds, classes_with_bonds
+from functools import cache
+
+from mindformers.generation.constrain.bracket import (
+    START,
+    BracketNode,
+    Spec,
+    allowed_characters,
+    classes_of_kinds,
+    classes_with_bonds,
+)
 from mindformers.generation.constrain.elements import max_valence
 from mindformers.generation.constrain.kinds import BINDING_METALS, KINDS, Kind
 from mindformers.modalities import MOLECULE
@@ -19,6 +28,12 @@ def bits(characters: str) -> int:
 def characters_of(mask: int) -> str:
     """The characters of a set, in the alphabet's order, without the end."""
     return "".join(character for character, bit in BIT.items() if mask & bit)
+
+
+@cache
+def allowed_in_bracket(node: BracketNode, permitted: int) -> int:
+    """`bracket.allowed_characters` as a set."""
+    return bits(allowed_characters(node, permitted))
 
 
 DIGITS: int = bits("0123456789")

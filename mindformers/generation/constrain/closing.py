@@ -43,8 +43,15 @@ def ending(molecule: Molecule) -> str:
     return _Ending(molecule.copy()).text()
 
 
+def ending_behind(molecule: Molecule, character: str) -> str:
+    """The same for the molecule with one allowed character more."""
+    longer = molecule.copy()
+    longer.advance(character)
+    return _Ending(longer).text()
+
+
 class _Ending:
-    """Writes the end of a molecule, every character of it an allowed one."""
+    """Writes the end of a molecule into it, every character of it an allowed one."""
 
     def __init__(self, molecule: Molecule) -> None:
         self._molecule = molecule
@@ -69,7 +76,7 @@ class _Ending:
     def _close_a_ring(self) -> None:
         """In a fragment of its own: first those that suspended segments wait at, and their chains."""
         molecule, rings = self._molecule, self._molecule.rings.open
-        for number, ring in rings.items():
+        for number, ring in rings.items() if molecule.aromatics.suspended else ():
             atom = molecule.aromatic(ring.atom)
             if atom >= 0 and not ring.bond and molecule.aromatics.is_suspended_at(atom):
                 return self._write(f".c{written(number)}")
@@ -125,7 +132,7 @@ class _Ending:
     def _ring_to(self, tip: int, ports: list[int]) -> str:
         """The number of a ring bond that the tip can close to one of some ports; empty where there is none."""
         molecule = self._molecule
-        if molecule.place == Place.ATOM:
+        if ports and molecule.place == Place.ATOM:
             for number, ring in molecule.rings.open.items():
                 if not ring.bond and molecule.aromatic(ring.atom) in ports and molecule.can_close(number):
                     return written(number)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+EVERYTHING = -1
+"""The set of all tokens."""
 _KEPT = 256
 """Sets of which the arrays are kept; a mask of LLaMA's vocabulary is 32 KB."""
 
@@ -17,12 +19,19 @@ class TokenMasks:
     Args:
         vocab_size: V.
         ids: those tokens; bit i of a set stands for the i-th.
+
+    Attributes:
+        columns: the ids in ascending order, read-only int32.
+        bits: for each of `columns` its bit.
     """
 
     def __init__(self, vocab_size: int, ids: Sequence[int]) -> None:
         self.vocab_size = vocab_size
         self.index_of = {token: index for index, token in enumerate(ids)}
         self._all = np.asarray(ids, np.int64)
+        self.columns = np.sort(self._all).astype(np.int32)
+        self.columns.flags.writeable = False
+        self.bits = [1 << self.index_of[token] for token in self.columns.tolist()]
         self._ids: OrderedDict[int, np.ndarray] = OrderedDict()
         self._masks: OrderedDict[int, np.ndarray] = OrderedDict()
 

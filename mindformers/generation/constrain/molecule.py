@@ -25,15 +25,22 @@ from mindformers.generation.constrain.characters import (
     ROOTS,
     SATED,
     SATED_CLASSES,
+    allowed_in_bracket,
     bits,
 )
-from mindformers.generation.constrain.rings import RingBond, character_bit
+from mindformers.generation.constrain.masks import EVERYTHING
+from mindformers.generation.constrain.rings import RING_CHARACTERS, RingBond, character_bit
 from mindformers.generation.constrain.writing import DIRECTIONS, Place, Writing
 
 START, ATOM, CLOSED, OPENED, BOND, BRACKET, PERCENT, TENS = Place
 _BRACKET_BIT, _OPEN_BIT, _CLOSE_BIT, _DOT_BIT = (BIT[character] for character in "[().")
 _BOND_BITS = {order: bits("".join(b for b, o in ORDERS.items() if b and o == order)) for order in (1, 2, 3)}
 _BRACKET_OR_BRANCH = _BRACKET_BIT | _OPEN_BIT
+_BONDS = _BOND_BITS[1] | _BOND_BITS[2] | _BOND_BITS[3]
+_ATOMS = PLAIN[0] | ROOTS[0] | _BRACKET_BIT
+_ENDS = _CLOSE_BIT | _DOT_BIT | END
+# The characters for which it must be known what can follow an aromatic atom.
+_LEAVING, _LACKING, _SATED = _ATOMS, LACKING | _BRACKET_BIT, SATED | _BRACKET_BIT
 _BEHIND_ATOMS = (ATOM, CLOSED)
 # What may follow an atom that is not aromatic, by the bonds that it may still have.
 _AFTER = [0]
@@ -47,24 +54,30 @@ class Molecule(Writing):
 
     __slots__ = ()
 
-    def allowed(self) -> int:
-        """The set of characters that may follow, and the end."""
+    def allowed(self, among: int = EVERYTHING) -> int:
+        """The set of characters that may follow, and the end; only those `among` a set are looked at."""
         place = self.place
         if place in _BEHIND_ATOMS:
             if self.must_open:
-                return self.rings.free | self._ring_bonds("")
-            return (self._behind_aromatic() if self._current() >= 0 else self._behind_plain()) | self._ends()
+                return (self.rings.free | self._ring_bonds("", among)) & among
+            behind = self._behind_aromatic(among) if self._current() >= 0 else self._behind_plain(among)
+            return (behind | self._ends() if among & _ENDS else behind) & among
+        return self._allowed_elsewhere(place, among) & among
+
+    def _allowed_elsewhere(self, place: Place, among: int) -> int:
         if place == BRACKET:
-            return bits(bracket.allowed_characters(self._node, self._permitted))
+            return allowed_in_bracket(self._node, self._permitted)
         if place == PERCENT:
             return self._first_digits()
         if place == TENS:
             return self._second_digits(self._number)
         if place == BOND:
-            rings = self._ring_bonds(self._bond) if self._is_behind_atom else 0
-            return self._atoms(self._bond)[0] | rings
+            rings = self._ring_bonds(self._bond, among) if self._is_behind_atom else 0
+            return self._atoms(self._bond, among)[0] | rings
+        if place != OPENED:
+            return self._atoms("", among)[0]
         atoms = self._atoms("")[0]
-        return atoms | self._bonds(atoms) if place == OPENED else atoms
+        return atoms | self._bonds(atoms, among)
 
     @property
     def is_complete(self) -> bool:
@@ -94,20 +107,20 @@ class Molecule(Writing):
         """The shortest end of the bracket that is being written."""
         return bracket.shortest_end(self._node, self._permitted)
 
-    def _behind_plain(self) -> int:
+    def _behind_plain(self, among: int) -> int:
         mask = _AFTER[min(self._room[self.atom], 3)]
         if self.atom in self._metals:
             mask &= ~ROOTS[1] | METAL_ROOTS
         if self.place == ATOM:
-            mask |= self._second | self._ring_bonds("")
+            mask |= self._second | self._ring_bonds("", among)
         return mask & ~ROOTS[1] if self.rings.are_many else mask
 
-    def _behind_aromatic(self) -> int:
-        atoms = self._atoms("")[0]
-        mask = atoms | self._bonds(atoms)
+    def _behind_aromatic(self, among: int) -> int:
+        atoms = self._atoms("", EVERYTHING if among & _BONDS else among)[0] if among & (_ATOMS | _BONDS) else 0
+        mask = atoms | self._bonds(atoms, among)
         if self.place == ATOM:
-            mask |= self._ring_bonds("")
-        return mask | _OPEN_BIT if self._can_branch() else mask
+            mask |= self._ring_bonds("", among)
+        return mask | _OPEN_BIT if among & _OPEN_BIT and self._can_branch() else mask
 
     def _can_branch(self) -> bool:
         atom = self._current()
@@ -118,15 +131,17 @@ class Molecule(Writing):
             or ask.can_leave(atom, 2, in_branch=True)
         )
 
-    def _bonds(self, atoms: int) -> int:
+    def _bonds(self, atoms: int, among: int) -> int:
         """The bonds that may stand here, given the atoms that may stand here without one."""
         mask = 0
+        if not among & _BONDS:
+            return mask
         if atoms & PLAIN[1] or (self.place == ATOM and self._ring_bonds("-")):
             mask = _BOND_BITS[1]
         elif atoms:
             mask = _BOND_BITS[1] & ~BIT["-"]
         for bond in "=#":
-            if self._atoms(bond)[0] or (self.place == ATOM and self._ring_bonds(bond)):
+            if among & BIT[bond] and (self._atoms(bond)[0] or (self.place == ATOM and self._ring_bonds(bond))):
                 mask |= BIT[bond]
         return mask
 
@@ -138,12 +153,12 @@ class Molecule(Writing):
             return _CLOSE_BIT
         return _DOT_BIT if self.rings.open else _DOT_BIT | END
 
-    def _atoms(self, bond: str) -> tuple[int, int]:
+    def _atoms(self, bond: str, among: int = EVERYTHING) -> tuple[int, int]:
         """The first characters of atoms that may follow behind a bond, and the classes of those in brackets."""
         order = ORDERS[bond] if self.atom != NOBODY else 0
         atom = self._current() if self.atom != NOBODY else NOBODY
         if atom >= 0:
-            return self._atoms_behind_aromatic(atom, bond, order)
+            return self._atoms_behind_aromatic(atom, bond, order, among)
         if self.atom != NOBODY and self._room[self.atom] < order:
             return 0, 0
         if self.rings.are_many:
@@ -153,28 +168,32 @@ class Molecule(Writing):
             roots, root_classes = roots & METAL_ROOTS, root_classes & METAL_ROOT_CLASSES
         return PLAIN[order] | roots | _BRACKET_BIT, PLAIN_CLASSES[order] | root_classes
 
-    def _atoms_behind_aromatic(self, atom: int, bond: str, order: int) -> tuple[int, int]:
+    def _atoms_behind_aromatic(self, atom: int, bond: str, order: int, among: int) -> tuple[int, int]:
         characters = classes = 0
-        can_leave = self.trials.can_leave(atom, order, self._in_branch)
+        can_leave = bool(among & _LEAVING) and self.trials.can_leave(atom, order, self._in_branch)
         if can_leave:
             characters, classes = PLAIN[order], PLAIN_CLASSES[order]
             if not self.aromatics.binds_metals(atom):
                 classes &= ~METAL_CLASSES
         if (bond == "" or bond in DIRECTIONS) and self.aromatics.own_ports(atom):
-            if self.trials.can_extend(atom, True, self._in_branch):
+            if among & _LACKING and self.trials.can_extend(atom, True, self._in_branch):
                 characters, classes = characters | LACKING, classes | LACKING_CLASSES
-            if self.trials.can_extend(atom, False, self._in_branch):
+            if among & _SATED and self.trials.can_extend(atom, False, self._in_branch):
                 characters, classes = characters | SATED, classes | SATED_CLASSES
         elif can_leave and not self.rings.are_many:
             characters, classes = characters | ROOTS[order], classes | ROOT_CLASSES[order]
         return (characters | _BRACKET_BIT, classes) if classes & BRACKET_CLASSES else (characters, classes)
 
-    def _ring_bonds(self, bond: str) -> int:
+    def _ring_bonds(self, bond: str, among: int = EVERYTHING) -> int:
         """The first characters of ring bonds that may follow behind a bond character, or without one."""
-        mask = self.rings.free if not self.must_open and self._can_open(bond) else 0
+        if not among & RING_CHARACTERS:
+            return 0
+        free = self.rings.free
+        mask = free if among & free and not self.must_open and self._can_open(bond) else 0
         for number, ring in self.rings.open.items():
-            if self._can_close(ring, bond):
-                mask |= character_bit(number)
+            bit = character_bit(number)
+            if among & bit and self._can_close(ring, bond):
+                mask |= bit
         return mask
 
     def _can_open(self, bond: str) -> bool:

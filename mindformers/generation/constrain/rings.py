@@ -7,6 +7,8 @@ from typing import NamedTuple
 from mindformers.generation.constrain.characters import BIT, DIGITS
 
 _PERCENT = BIT["%"]
+RING_CHARACTERS: int = DIGITS | _PERCENT
+"""What the number of a ring bond begins with."""
 _DIGIT_BITS = tuple(BIT[str(digit)] for digit in range(10))
 FIRST_WITH_PERCENT, NUM_RINGS, _MANY = 10, 100, 80
 

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from mindformers.generation.constrain import constraint_for, constraint_names, mask_logits
+from mindformers.generation.constrain import constraint_for, constraint_names
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 from mindformers.tools.errors import InputError
 from tests.generation.constrain.molecules import REAL
@@ -90,14 +90,25 @@ def test_copies_go_their_own_ways(tokenizer: LlamaTokenizer) -> None:
     assert state.budget_left == 36 and twin.budget_left == 32
 
 
-def test_logits_are_masked_in_place(tokenizer: LlamaTokenizer) -> None:
-    constraint = constraint_for("rna", tokenizer)
-    states = [constraint.start(5), None]
-    logits = np.zeros((2, len(tokenizer) + 7), np.float32)
-    assert mask_logits(logits, states) is logits
-    allowed = np.flatnonzero(np.isfinite(logits[0]))
-    assert set(allowed) == set(states[0].allowed_ids())
-    assert (logits[1] == 0).all()
+@pytest.mark.parametrize("name", constraint_names())
+def test_a_few_tokens_are_permitted_just_if_they_are_among_all_allowed(tokenizer: LlamaTokenizer, name: str) -> None:
+    """With ample and with tight budgets, one by one and several at once."""
+    draw = random.Random(name)
+    constraint = constraint_for(name, tokenizer)
+    for _ in range(8):
+        state = constraint.start(draw.randrange(5, 60))
+        while not state.is_ended:
+            places = draw.sample(range(len(state.columns)), len(state.columns))
+            asked, size = [], draw.choice([1, 4, 99])
+            few = state.copy()
+            for start in range(0, len(places), size):
+                asked += few.permitted(places[start : start + size])
+            allowed = state.allowed_ids()
+            assert sorted(few.columns[asked].tolist()) == sorted(allowed.tolist())
+            token = draw.choice(sorted(allowed.tolist()))
+            chosen = draw.choice([state, few])
+            chosen.advance(token)
+            state = chosen
 
 
 def test_unusable_wishes_are_named(tokenizer: LlamaTokenizer, tokenizer_file: str) -> None:
