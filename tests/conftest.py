@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from mindformers.dataset.train_tokenizer import train_tokenizer
+from mindformers.models.glm.glm_tokenizer import ChatGLMTokenizer
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SENTENCES = Path(__file__).parent / "data" / "tokenizer_sentences.txt"
 NUM_PIECES = 400
+NUM_ICE_PIECES = 200
 MEASURED_ROOMS = ("config", "dataset", "modalities")
 SLOW_ROOMS = ("cli", "generation", "kernels", "parallel", "trainer")
 
@@ -67,6 +70,20 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokenizer(tokenizer_file: Path) -> LlamaTokenizer:
     """The tokenizer of `tokenizer_file`, with all modalities."""
     return LlamaTokenizer(tokenizer_file)
+
+
+@pytest.fixture(scope="session")
+def ice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 pieces of the same sentences as ChatGLM has them: padding 3, line break 4."""
+    path = tmp_path_factory.mktemp("ice") / "ice_text.model"
+    train_tokenizer(iter(SENTENCES.read_text(encoding="utf-8").splitlines()), path, NUM_ICE_PIECES, "chatglm")
+    return path
+
+
+@pytest.fixture(scope="session")
+def ice(ice_file: Path) -> ChatGLMTokenizer:
+    """The tokenizer of `ice_file`."""
+    return ChatGLMTokenizer(ice_file)
 
 
 def shared_data(*parts: str) -> Path:

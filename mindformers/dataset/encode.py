@@ -3,6 +3,11 @@
     ids     BOS  A chat ... USER: q ASSISTANT:   a1 a2 EOS   USER: q ASSISTANT:   a1 EOS   0  0  0
     labels -100       ...          -100          a1 a2 EOS   -100     ...  -100   a1 EOS  -100 ...
 
+A model with a prefix (ChatGLM) has one prompt and one answer; earlier rounds belong to the prompt, sop is learnt too.
+
+    ids     q1 q2 ... [gMASK] sop a1 a2 eop   pad ...
+    labels -100   ...  -100   sop a1 a2 eop  -100 ...
+
 A label stands at the place of its token; the shift by one is the loss's business.
 """
 
@@ -11,7 +16,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,7 +29,7 @@ IGNORE_ID = -100
 
 
 class Tokenizer(Protocol):
-    """What is asked of a tokenizer here; `LlamaTokenizer` has it."""
+    """What is asked of a tokenizer here; `LlamaTokenizer` has it. One with `is_prefix` has `encode_pair` beside it."""
 
     bos_token_id: int
     eos_token_id: int
@@ -105,6 +110,9 @@ def _why_not_encodable(example: Example, error: InputError) -> str:
 
 
 def _encode_raw(example: Example, tokenizer: Tokenizer) -> Encoded:
+    if getattr(tokenizer, "is_prefix", False):
+        ids, first, _ = tokenizer.encode_pair("", example.text)
+        return _encoded(ids, [IGNORE_ID] * first + ids[first:])
     ids = tokenizer.encode(example.text, add_special_tokens=example.is_start)
     if example.is_end:
         ids.append(tokenizer.eos_token_id)
@@ -112,6 +120,8 @@ def _encode_raw(example: Example, tokenizer: Tokenizer) -> Encoded:
 
 
 def _encode_turns(example: Example, template: Template, tokenizer: Tokenizer) -> Encoded:
+    if getattr(tokenizer, "is_prefix", False):
+        return _encode_prefix(example, template, tokenizer)
     ids: list[int] = []
     labels: list[int] = []
     eos = tokenizer.eos_token_id
@@ -130,6 +140,14 @@ def _encode_turns(example: Example, template: Template, tokenizer: Tokenizer) ->
         if place and not template.writes_eos:
             labels[-len(prompt)] = eos
     return _encoded(ids, labels)
+
+
+def _encode_prefix(example: Example, template: Template, tokenizer: Any) -> Encoded:
+    """The prompt is the very text that the model is given at inference."""
+    prompt = template.render_prompt(example.turns[:-1])
+    ids, first, whole = tokenizer.encode_pair(prompt, template.segments(example.turns)[-1].text)
+    labels = [IGNORE_ID] * first + ids[first:]
+    return Encoded(array("i", ids), array("i", labels), whole)
 
 
 def _encoded(ids: list[int], labels: list[int], may_split: bool = False) -> Encoded:

@@ -4,6 +4,7 @@
 vicuna       system line USER: q ASSISTANT:         ` a</s>`        the next round follows at once
 alpaca       Instruction: q\\n[Input: i\\n]Answer:    `a</s>`         one round only
 chemdfm      [Round i]\\nHuman: q\\nAssistant:         ` a</s>`        the next round follows after a line break
+chatglm      q, or [Round i]\\n问：q\\n答：...          `a</s>`         numbered only where there are several rounds
 plain        q                                      `a</s>`         one round only
 """
 
@@ -140,6 +141,26 @@ class ChemDfmTemplate(Template):
 
     def answer(self, turn: Turn) -> str:
         return f" {turn.text}"
+
+
+@_register("chatglm")
+class ChatGlmTemplate(Template):
+    """ChatGLM-6B's rounds: the first question stands bare; once there is a second one, all are numbered."""
+
+    writes_eos = False
+
+    def segments(self, turns: Sequence[Turn]) -> list[Segment]:
+        """As `Template.segments`."""
+        system, rounds = split_system(turns)
+        if len(rounds) > 2:
+            return super().segments(turns)
+        question, *answer = rounds
+        asked = Segment(self.opening(system) + _whole(question), False)
+        return [asked, *(Segment(self.answer(turn), True) for turn in answer)]
+
+    def question(self, turn: Turn, number: int) -> str:
+        line_break = "\n" if number else ""
+        return f"{line_break}[Round {number}]\n问：{_whole(turn)}\n答："
 
 
 @_register("plain")

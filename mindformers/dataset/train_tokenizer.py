@@ -19,6 +19,11 @@ from mindformers.modalities import TEXT, split_spans
 from mindformers.tools.errors import EXIT_BAD_INPUT, EXIT_OK, InputError
 from mindformers.tools.files import replaced_file
 
+_FAMILIES = {
+    "llama": {"byte_fallback": True, "pad_id": -1},
+    "chatglm": {"byte_fallback": False, "pad_id": 3, "user_defined_symbols": ["<n>"]},
+}
+
 
 def texts_of(pattern: str, dataset_type: str, template: str) -> Iterator[str]:
     """The text stretches of all examples, as the template writes them.
@@ -41,8 +46,11 @@ def texts_of(pattern: str, dataset_type: str, template: str) -> Iterator[str]:
                 yield from (span.sequence for span in split_spans(text) if span.modality is TEXT)
 
 
-def train_tokenizer(texts: Iterator[str], output: str | Path, vocab_size: int) -> None:
-    """Train byte-pair pieces with LLaMA's conventions: unk 0, BOS 1, EOS 2, bytes as fallback, no normalisation.
+def train_tokenizer(texts: Iterator[str], output: str | Path, vocab_size: int, family: str = "llama") -> None:
+    """Train byte-pair pieces with a family's conventions, bytes as fallback and no normalisation.
+
+    LLaMA: unk 0, BOS 1, EOS 2. ChatGLM: unk 0, BOS 1, EOS 2, padding 3, line break 4; its tokenizer adds the other
+    special tokens, the blanks and the bytes behind the pieces.
 
     Raises:
         InputError: the texts do not give that many pieces.
@@ -50,6 +58,8 @@ def train_tokenizer(texts: Iterator[str], output: str | Path, vocab_size: int) -
     from sentencepiece import SentencePieceTrainer
 
     model = io.BytesIO()
+    if family == "chatglm":
+        texts = (line for text in texts for line in text.split("\n") if line)
     try:
         SentencePieceTrainer.train(
             sentence_iterator=texts,
@@ -57,16 +67,15 @@ def train_tokenizer(texts: Iterator[str], output: str | Path, vocab_size: int) -
             model_type="bpe",
             vocab_size=vocab_size,
             character_coverage=1.0,
-            byte_fallback=True,
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
             split_digits=True,
             unk_id=0,
             bos_id=1,
             eos_id=2,
-            pad_id=-1,
             num_threads=1,
             minloglevel=2,
+            **_FAMILIES[family],
         )
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
@@ -85,10 +94,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--vocab_size", type=int, default=1024, help="pieces, the 256 bytes and 3 special ones included"
     )
     parser.add_argument("--output_file", required=True, help="the SentencePiece .model to write")
+    parser.add_argument("--family", choices=_FAMILIES, default="llama", help="whose conventions (default llama)")
     given = parser.parse_args(argv)
     try:
         texts = texts_of(given.input_glob, given.dataset_type, given.template)
-        train_tokenizer(texts, given.output_file, given.vocab_size)
+        train_tokenizer(texts, given.output_file, given.vocab_size, given.family)
     except InputError as error:
         sys.stderr.write(f"error: {error.line()}\n")
         return EXIT_BAD_INPUT

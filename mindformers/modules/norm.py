@@ -1,4 +1,4 @@
-"""Root-mean-square normalisation (Zhang and Sennrich 2019, equation 4)."""
+"""Normalisation: by the root mean square (Zhang and Sennrich 2019, equation 4), and by mean and variance."""
 
 from __future__ import annotations
 
@@ -33,3 +33,28 @@ class RMSNorm(nn.Cell):
         y = ops.cast(x, self.compute_dtype)
         y = y * ops.rsqrt(ops.mean(ops.square(y), -1, True) + self.eps)
         return ops.cast(y * ops.cast(self.weight, self.compute_dtype), x.dtype)
+
+
+class LayerNorm(nn.Cell):
+    """(x - mean) / sqrt(variance + eps) * weight + bias, over the last axis (Ba et al. 2016).
+
+    Args: as `RMSNorm`. Inputs: x [..., D]. Returns: [..., D] in x's type.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        eps: float = 1e-5,
+        compute_dtype: ms.Type = ms.float32,
+        param_dtype: ms.Type = ms.float32,
+    ) -> None:
+        super().__init__()
+        self.compute_dtype = compute_dtype
+        self.weight = Parameter(ops.ones((width,), param_dtype), name="weight")
+        self.bias = Parameter(ops.zeros((width,), param_dtype), name="bias")
+        self.normalize = ops.LayerNorm(begin_norm_axis=-1, begin_params_axis=-1, epsilon=eps)
+
+    def construct(self, x: Tensor) -> Tensor:
+        weight, bias = ops.cast(self.weight, self.compute_dtype), ops.cast(self.bias, self.compute_dtype)
+        y, _, _ = self.normalize(ops.cast(x, self.compute_dtype), weight, bias)
+        return ops.cast(y, x.dtype)

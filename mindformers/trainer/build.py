@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from mindformers.config import Recipe
 from mindformers.modalities.vocabulary import SEQUENCE_MODALITIES, ModalityVocabulary
 from mindformers.models import registered
+from mindformers.models.checkpoint_file import open_checkpoint
 from mindformers.tools.errors import InputError
+from mindformers.tools.files import replaced_file
 from mindformers.tools.registry import MindFormerModuleType
+from mindformers.trainer.checkpoint_files import find_checkpoint
 
-_BESIDE = "tokenizer.model"
+_BESIDE = ("tokenizer.model", "ice_text.model")
 _LLAMA2_PIECES = 32000
+VOCABULARY_TABLE = ".embedding_weight"
 
 
 def find_vocab_file(recipe: Recipe) -> Path | None:
-    """The tokenizer's model: as the recipe says, else `tokenizer.model` in a folder near the checkpoint."""
+    """The tokenizer's model: as the recipe says, else one under its usual name in a folder near the checkpoint."""
     given = recipe.processor.tokenizer.vocab_file
     if given:
         return Path(given)
     start = Path(recipe.load_checkpoint) if recipe.load_checkpoint else None
     places = [start, *list(start.parents)[:2]] if start else []
-    return next((place / _BESIDE for place in places if (place / _BESIDE).is_file()), None)
+    found = (place / name for place in places for name in _BESIDE)
+    return next((path for path in found if path.is_file()), None)
 
 
-def build_tokenizer(recipe: Recipe) -> Any:
+def keep_tokenizer_beside(vocab_file: str | Path, folder: Path) -> None:
+    """Copy a tokenizer's model into a folder of weights that has none, so that the folder is complete in itself."""
+    target = folder / _BESIDE[0]
+    if not target.exists():
+        with replaced_file(target) as beside:
+            shutil.copyfile(vocab_file, beside)
+
+
+def build_tokenizer(recipe: Recipe, rows: int | None = None) -> Any:
     """The tokenizer of a recipe.
+
+    Args:
+        recipe: the recipe.
+        rows: of the vocabulary table, where a file that is no checkpoint tells them.
 
     Raises:
         InputError: there is no vocabulary file.
@@ -41,10 +59,13 @@ def build_tokenizer(recipe: Recipe) -> Any:
         )
     settings = recipe.processor.tokenizer
     kind = registered(MindFormerModuleType.TOKENIZER, settings.type, "processor.tokenizer.type")
+    wanted = recipe.model.model_config.get("vocab_size")
+    if hasattr(kind, "of_recipe"):
+        size = int(wanted) if wanted else rows or vocabulary_rows(recipe)
+        return kind.of_recipe(path, recipe, size)
     names = ("unk_token", "bos_token", "eos_token", "pad_token", "padding_side", "add_bos_token", "add_eos_token")
     given = {name: value for name in names if (value := getattr(settings, name)) is not None}
     tokenizer = kind(path, modalities=settings.modalities or SEQUENCE_MODALITIES, **given)
-    wanted = recipe.model.model_config.get("vocab_size")
     if settings.modalities is None and wanted is not None and int(wanted) < len(tokenizer):
         return kind(path, modalities=fitting_modalities(tokenizer.num_text_tokens, int(wanted)), **given)
     return tokenizer
@@ -65,8 +86,25 @@ def fitting_modalities(num_text_tokens: int, vocab_size: int) -> list[str]:
     return names
 
 
-def build_model_config(recipe: Recipe, tokenizer: Any | None = None) -> Any:
+def vocabulary_rows(recipe: Recipe) -> int | None:
+    """Rows of the vocabulary table in the recipe's checkpoint; None where there is no checkpoint or no such table.
+
+    Raises:
+        InputError: the checkpoint is missing or damaged.
+    """
+    if not recipe.load_checkpoint:
+        return None
+    tensors = open_checkpoint(find_checkpoint(recipe.load_checkpoint), "load_checkpoint").tensors
+    return next((stored.shape[0] for name, stored in tensors.items() if name.endswith(VOCABULARY_TABLE)), None)
+
+
+def build_model_config(recipe: Recipe, tokenizer: Any | None = None, rows: int | None = None) -> Any:
     """The network's configuration. What the tokenizer knows (vocabulary, special ids) is derived from it.
+
+    Args:
+        recipe: the recipe.
+        tokenizer: its tokenizer; None where there is none.
+        rows: as `build_tokenizer`.
 
     Raises:
         InputError: a key that is unknown or wrong, or a vocabulary smaller than the tokenizer's.
@@ -74,7 +112,12 @@ def build_model_config(recipe: Recipe, tokenizer: Any | None = None) -> Any:
     settings = dict(recipe.model.model_config)
     settings.pop("pet_config", None)  # of what is trained beside the network, see `adapting`
     kind = registered(MindFormerModuleType.CONFIG, settings.get("type", "LlamaConfig"), "model.model_config.type")
-    _fill_from_tokenizer(settings, tokenizer) if tokenizer else _fill_from_base(settings)
+    if hasattr(kind, "completed"):
+        settings = kind.completed(settings, tokenizer, rows or vocabulary_rows(recipe))
+    elif tokenizer:
+        _fill_from_tokenizer(settings, tokenizer)
+    else:
+        _fill_from_base(settings)
     return kind.from_mapping(settings)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mindformers.config import Recipe
-from mindformers.models.llama.to_hf import export_hf
+from mindformers.models import exporter_of
 from mindformers.pet.adapter_file import StoredAdapter
 from mindformers.pet.merging import AdaptedWeights
 from mindformers.tools.errors import InputError
@@ -33,7 +33,7 @@ def export(recipe: Recipe, flags: argparse.Namespace) -> Path:
         _export_mindir(recipe, config, checkpoint, adapter, folder / "model.mindir")
     else:
         adapt = None if adapter is None else partial(AdaptedWeights, adapter=adapter)
-        export_hf(config, checkpoint, folder, tokenizer, adapt=adapt)
+        exporter_of(config)(config, checkpoint, folder, tokenizer, adapt=adapt)
     logger.info("exported to %s", folder)
     return folder
 
@@ -48,8 +48,9 @@ def _export_mindir(recipe: Recipe, config: object, checkpoint: Path, adapter: St
     load_weights(net, checkpoint)
     if adapter is not None:
         merge_adapter(net, adapter)
-    for layer in net.model.layers:
-        layer.feed_forward.native = None
+    for _, cell in net.cells_and_names():
+        if getattr(cell, "native", None) is not None:
+            cell.native = None
     net.set_train(False)
     ids = ms.Tensor(np.zeros((1, config.seq_length), np.int32))
     with replaced_file(path) as beside:

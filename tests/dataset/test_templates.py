@@ -13,7 +13,7 @@ TWO = [*ONE, Turn(HUMAN, "r"), Turn(GPT, "b")]
 
 
 def test_all_templates_are_known() -> None:
-    assert template_names() == ["alpaca", "chemdfm", "plain", "vicuna"]
+    assert template_names() == ["alpaca", "chatglm", "chemdfm", "plain", "vicuna"]
     with pytest.raises(InputError, match=r"template: unknown name 'vicun'.*did you mean 'vicuna'"):
         get_template("vicun")
 

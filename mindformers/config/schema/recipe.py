@@ -45,6 +45,11 @@ class Recipe:
         eval_step_interval: steps between two such evaluations; -1 means none by steps.
         eval_epoch_interval: epochs between two such evaluations; -1 means none by epochs. Where both are -1, training
             evaluates only at its end.
+        save_freq: steps between two checkpoints, in place of `save_checkpoint_steps` of the callback; and between two
+            evaluations where `do_eval` has no interval of its own.
+        logging_steps: steps between two log lines, in place of `per_print_times` of the callback.
+        max_source_seq_len: tokens of a prompt, of a model with a prefix; None for no limit.
+        max_target_seq_len: tokens of its answer in training; None for no limit.
         use_parallel: whether this process is one of several.
         micro_batch_interleave_num: parts of a batch whose computation and communication overlap.
         name: the file's name; no key of the YAML.
@@ -70,6 +75,10 @@ class Recipe:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     eval_dataset: EvalDatasetConfig = field(default_factory=EvalDatasetConfig)
     eval_dataset_task: DatasetTaskConfig | None = inert()
+    save_freq: int | None = None
+    logging_steps: int | None = None
+    max_source_seq_len: int | None = None
+    max_target_seq_len: int | None = None
     use_parallel: bool = False
     parallel: ParallelContext = field(default_factory=ParallelContext)
     parallel_config: ParallelConfig = field(default_factory=ParallelConfig)

@@ -9,7 +9,6 @@ python -m mindformers.models.llama.convert_weight --checkpoint CKPT --config YAM
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 from mindformers.models.llama.to_hf import export_hf
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import existing_file, replaced_file
-from mindformers.trainer.build import build_model_config, build_tokenizer, find_vocab_file
+from mindformers.tools.files import existing_file
+from mindformers.trainer.build import build_model_config, build_tokenizer, find_vocab_file, keep_tokenizer_beside
 
 _TOKENIZER = "tokenizer.model"
 _TYPES = ("float32", "float16", "bfloat16")
@@ -71,7 +70,7 @@ def _to_ours(recipe: Recipe, flags: argparse.Namespace) -> str:
     config = _config(recipe, tokenizer)
     written = import_hf(config, flags.hf_dir, flags.output, recipe.seed, flags.experts, flags.dtype)
     if tokenizer is not None:
-        _keep_beside(Path(tokenizer.vocab_file), flags.output.parent / _TOKENIZER)
+        keep_tokenizer_beside(tokenizer.vocab_file, flags.output.parent)
     return f"{flags.output}: {written}, vocabulary of {config.vocab_size}"
 
 
@@ -107,13 +106,6 @@ def _config(recipe: Recipe, tokenizer: LlamaTokenizer | None) -> LlamaConfig:
         got = f"is a {type(config).__name__}"
         raise InputError("model.model_config.type", got, "LlamaConfig", "use the converter of that family")
     return config
-
-
-def _keep_beside(vocab_file: Path, target: Path) -> None:
-    """So that training and prediction find the tokenizer beside the checkpoint."""
-    if not target.exists():
-        with replaced_file(target) as beside:
-            shutil.copyfile(vocab_file, beside)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 
 from mindformers.modalities import TEXT, ModalityVocabulary, modality_of_ids, split_spans
 from mindformers.modalities.vocabulary import SEQUENCE_MODALITIES
+from mindformers.models.batch_encoding import BatchEncoding
 from mindformers.models.llama.text_pieces import TextPieces
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_file, write_json
@@ -35,7 +36,7 @@ class TokenSpan:
 
 
 @MindFormerRegister.register(MindFormerModuleType.TOKENIZER)
-class LlamaTokenizer:
+class LlamaTokenizer(BatchEncoding):
     """Mixed text to ids and back.
 
     Args:
@@ -197,53 +198,9 @@ class LlamaTokenizer:
                 runs.append((modality, [index]))
         return runs
 
-    def batch_decode(self, batch: Sequence[Sequence[int]], **options: bool) -> list[str]:
-        """`decode` for each row."""
-        return [self.decode(row, **options) for row in batch]
-
-    def __call__(
-        self,
-        text: str | Sequence[str],
-        padding: bool | str = False,
-        max_length: int | None = None,
-        truncation: bool = False,
-        add_special_tokens: bool = True,
-        return_tensors: str | None = None,
-    ) -> dict[str, Any]:
-        """Encode one text or several.
-
-        Args:
-            text: a text, or a list of them.
-            padding: False, True (to the longest row) or `max_length`.
-            max_length: tokens; needed by padding `max_length` and by truncation.
-            truncation: cut rows at `max_length`.
-            add_special_tokens: as in `encode`.
-            return_tensors: None for lists, `np` for int32 arrays [B, S], `ms` for MindSpore tensors.
-
-        Returns:
-            `input_ids` and `attention_mask` (1 is a token, 0 is padding).
-
-        Raises:
-            InputError: `max_length` is missing, or rows of different length are asked for as one array.
-        """
-        single = isinstance(text, str)
-        rows = [self.encode(one, add_special_tokens) for one in ([text] if single else text)]
-        if max_length is None and (truncation or padding == "max_length"):
-            raise InputError("max_length", "missing", "a number of tokens", "pass max_length")
-        rows = [row[:max_length] for row in rows] if truncation else rows
-        width = max_length if padding == "max_length" else max(map(len, rows), default=0)
-        masks = [[1] * len(row) for row in rows]
-        if padding:
-            rows = [self._pad(row, width, self.pad_token_id) for row in rows]
-            masks = [self._pad(mask, width, 0) for mask in masks]
-        batch = {"input_ids": rows, "attention_mask": masks}
-        if return_tensors:
-            return {key: _as_array(value, return_tensors) for key, value in batch.items()}
-        return {key: value[0] for key, value in batch.items()} if single else batch
-
-    def _pad(self, row: list[int], width: int, value: int) -> list[int]:
-        padding = [value] * (width - len(row))
-        return row + padding if self.padding_side == "right" else padding + row
+    def encode_at_most(self, text: str, add_special_tokens: bool, length: int | None) -> list[int]:
+        """As `encode`, cut to `length` tokens."""
+        return self.encode(text, add_special_tokens)[:length]
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
         """Ids of written tokens, e.g. `{|C|}`; the unknown token's id for one that is not known."""
@@ -285,14 +242,3 @@ class LlamaTokenizer:
         if index is None:
             raise InputError(what, f"'{token}' is not a piece of '{self.vocab_file}'", "a piece of the model", "fix it")
         return index
-
-
-def _as_array(rows: list[list[int]], kind: str) -> Any:
-    if len({len(row) for row in rows}) > 1:
-        raise InputError("padding", "rows of different length", "padding for return_tensors", "pass padding=True")
-    array = np.asarray(rows, np.int32)
-    if kind == "ms":
-        from mindspore import Tensor
-
-        return Tensor(array)
-    return array
