@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from mindformers import LlamaTokenizer
 from mindformers.dataset.command_line import CommandParser, parse_bool, run_command
 from mindformers.dataset.preprocess import PreprocessSettings, preprocess
 from mindformers.dataset.sources import source_names
 from mindformers.dataset.templates import template_names
+from mindformers.models import tokenizer_of_file
 
 
-def parse_arguments(words: list[str]) -> tuple[PreprocessSettings, str]:
-    """The settings, and the tokenizer's file."""
+def parse_arguments(words: list[str]) -> tuple[PreprocessSettings, str, dict[str, int | None]]:
+    """The settings, the tokenizer's file, and the limits of ChatGLM's prompts and answers."""
     parser = CommandParser(prog="llama_preprocess.py", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add(
@@ -57,17 +57,20 @@ def parse_arguments(words: list[str]) -> tuple[PreprocessSettings, str]:
     add("--window", type=int, help="of proteins and nucleotides: characters a window (default: what a record holds)")
     add("--stride", type=int, help="characters from one window to the next (default: the window)")
     add("--reverse_complement", **bools, help="of nucleotides: add the other strand of every window (default False)")
+    add("--max_source_seq_len", type=int, help="with ChatGLM's tokenizer: tokens of a prompt")
+    add("--max_target_seq_len", type=int, help="with ChatGLM's tokenizer: tokens of an answer")
     flags = vars(parser.parse_args(words))
     model_file = flags.pop("model_file")
-    return PreprocessSettings(**flags), model_file
+    limits = {name: flags.pop(name) for name in ("max_source_seq_len", "max_target_seq_len")}
+    return PreprocessSettings(**flags), model_file, limits
 
 
 def main(words: list[str]) -> int:
     """Run with these arguments; returns the exit status."""
-    settings, model_file = parse_arguments(words)
+    settings, model_file, limits = parse_arguments(words)
 
     def command() -> str:
-        report = preprocess(settings, LlamaTokenizer(model_file))
+        report = preprocess(settings, tokenizer_of_file(model_file, **limits))
         return f"{settings.output_file}: {report.summary()}"
 
     return run_command(command)

@@ -8,6 +8,7 @@ from typing import Any
 from mindformers.config.decode import Decoder
 from mindformers.config.fork import add_published_experts
 from mindformers.config.inert import forget_warnings
+from mindformers.config.intervals import apply_intervals
 from mindformers.config.overrides import Overrides, apply_overrides
 from mindformers.config.reading import read_yaml
 from mindformers.config.schema.recipe import Recipe
@@ -33,6 +34,7 @@ def load_recipe(path: str | Path, overrides: Overrides = ()) -> Recipe:
     recipe = decoder.build(Recipe, apply_overrides(content, overrides), "")
     recipe.name = Path(path).name
     validate(recipe)
+    apply_intervals(recipe)
     add_published_experts(recipe, _has_experts(content))
     forget_warnings()
     decoder.warn()

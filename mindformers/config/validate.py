@@ -15,7 +15,7 @@ from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
 
-_LOADER = "MindDataset"
+_LOADER, INSTRUCTIONS = "MindDataset", "InstructionDataset"
 _MEASURES = ("loss", "perplexity", "accuracy")
 _MODALITIES = tuple(row.name for row in MODALITIES)
 
@@ -54,6 +54,10 @@ _CHECKS: dict[str, Check] = {
     "eval_dataset.eod_token_id": NOT_NEGATIVE,
     "eval_step_interval": STEPS_OR_NONE,
     "eval_epoch_interval": STEPS_OR_NONE,
+    "save_freq": COUNT,
+    "logging_steps": COUNT,
+    "max_source_seq_len": ABOVE_ONE,
+    "max_target_seq_len": (lambda value: value > 2, "3 or more"),
     "evaluation.max_rows": COUNT,
     "evaluation.min_delta": NOT_NEGATIVE,
     "evaluation.patience": COUNT,
@@ -156,9 +160,14 @@ def _check_loader_type(config: Recipe) -> None:
     """Only the data set that this run reads: a recipe made for other data still predicts."""
     section = {"train": "train_dataset", "finetune": "train_dataset", "eval": "eval_dataset"}.get(config.run_mode)
     name = getattr(config, section).data_loader.type if section else _LOADER
-    if name != _LOADER:
-        where = f"{section}.data_loader.type"
-        raise InputError(where, f"got '{name}'", _LOADER, "make a MindRecord file with llama_preprocess.py")
+    if name == INSTRUCTIONS:
+        loader = getattr(config, section).data_loader
+        if not (loader.dataset_type or (loader.sources and all(source.dataset_type for source in loader.sources))):
+            where, expected = f"{section}.data_loader.dataset_type", "a format such as alpaca or context_target"
+            raise InputError(where, "not given", expected, "add it")
+    elif name != _LOADER:
+        where, expected = f"{section}.data_loader.type", f"{_LOADER} or {INSTRUCTIONS}"
+        raise InputError(where, f"got '{name}'", expected, "make a MindRecord file with llama_preprocess.py")
 
 
 def _check_schedule(config: Recipe) -> None:

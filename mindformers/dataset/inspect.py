@@ -1,6 +1,8 @@
-"""A record of a MindRecord as text: what is a prompt, what is learnt, which modality.
+"""A record of a MindRecord, or a row before it becomes one, as text: what is a prompt, what is learnt, which modality.
 
     python -m mindformers.dataset.inspect FILE.mindrecord [--index I] --model_file TOKENIZER [--eod_token_id N]
+    python -m mindformers.dataset.inspect FILE.jsonl --dataset_type context_target [--index I] --model_file TOKENIZER
+        [--template NAME] [--max_source_seq_len S] [--max_target_seq_len T]
 
 On a terminal modalities have colours and learnt tokens are bold; elsewhere sequences stand in their tags and learnt
 stretches in [[double brackets]]. The documents of a packed record stand below each other.
@@ -9,16 +11,20 @@ stretches in [[double brackets]]. The documents of a packed record stand below e
 from __future__ import annotations
 
 import sys
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 
 from mindformers.dataset.command_line import CommandParser, run_command
-from mindformers.dataset.encode import IGNORE_ID
+from mindformers.dataset.encode import IGNORE_ID, encode_example
+from mindformers.dataset.example import BadRow
 from mindformers.dataset.mindrecord import labels_of_ids, open_mindrecord
 from mindformers.dataset.packing import document_spans
+from mindformers.dataset.sources import make_source
+from mindformers.dataset.templates import get_template
 from mindformers.modalities import MODALITIES
 from mindformers.tools.errors import InputError
+from mindformers.tools.files import existing_file
 
 _COLOURS = {"text": "", "molecule": "32", "nucleotide": "34", "protein": "35"}
 _TARGET = "1"
@@ -50,12 +56,47 @@ def describe_record(
         f"record {index} of {reader.num_rows}: {len(ids)} places, {int(is_token.sum())} tokens, {num_targets} learnt, "
         f"{_modality_counts(ids[is_token], tokenizer)}"
     )
-    spans = document_spans(ids[is_token], tokenizer.bos_token_id, end_token_id)
+    is_prefix = getattr(tokenizer, "is_prefix", False)  # its BOS stands between prompt and answer
+    spans = (
+        [(0, int(is_token.sum()))] if is_prefix else document_spans(ids[is_token], tokenizer.bos_token_id, end_token_id)
+    )
     texts = [render_record(ids[a:b], labels[a:b], tokenizer, is_coloured) for a, b in spans]
     if len(spans) == 1:
         return f"{head}\n{texts[0]}"
     titles = [f"-- document {i} of {len(spans)}: places {a} to {b - 1} --" for i, (a, b) in enumerate(spans, 1)]
     return "\n".join([head, *(line for both in zip(titles, texts, strict=True) for line in both)])
+
+
+def describe_row(
+    file: str, index: int, tokenizer: object, dataset_type: str, template: str | None = None, is_coloured: bool = False
+) -> str:
+    """A row of a file of examples as the model will see it.
+
+    Args:
+        file: of any format that `llama_preprocess.py` reads.
+        index: number of the row, from 0.
+        tokenizer: the model's.
+        dataset_type: the format.
+        template: how conversations are written; None for the format's own.
+        is_coloured: ANSI colours instead of marks.
+
+    Raises:
+        InputError: there is no such file or row, or the row is a bad one.
+    """
+    source = make_source(dataset_type)
+    row = next(islice(source.read(existing_file(file, "file")), max(index, 0), None), None)
+    if row is None or index < 0:
+        raise InputError("index", str(index), "the number of a row, from 0", "")
+    found = row
+    if not isinstance(row, BadRow):
+        found = encode_example(row, get_template(template or source.template), tokenizer)
+    if isinstance(found, BadRow):
+        raise InputError(f"{found.file} line {found.line}", found.reason, "a whole row", "correct it")
+    ids, labels = np.asarray(found.ids), np.asarray(found.labels)
+    num_targets = int((labels != IGNORE_ID).sum())
+    cut = f", cut from {found.num_tokens}" if found.is_truncated else ""
+    head = f"row {index}, line {row.line}: {len(ids)} tokens{cut}, {num_targets} learnt"
+    return f"{head}\n{render_record(ids, labels, tokenizer, is_coloured)}"
 
 
 def render_record(ids: np.ndarray, labels: np.ndarray, tokenizer: object, is_coloured: bool) -> str:
@@ -95,17 +136,24 @@ def _check_ids(ids: np.ndarray, vocab_size: int) -> None:
 def main(words: list[str]) -> int:
     """Run with these arguments; returns the exit status."""
     parser = CommandParser(prog="python -m mindformers.dataset.inspect", description="Show a record as text.")
-    parser.add_argument("file", help="a MindRecord, or a folder of them")
+    parser.add_argument("file", help="a MindRecord, or a folder of them; with --dataset_type a file of examples")
     parser.add_argument("--index", type=int, default=0, help="number of the record, from 0 (default 0)")
     parser.add_argument("--model_file", required=True, help="the tokenizer.model that made the file")
     parser.add_argument("--eod_token_id", type=int, help="a token that ends a document, where BOS does not begin one")
+    parser.add_argument("--dataset_type", help="show a row of a file in this format, as for llama_preprocess.py")
+    parser.add_argument("--template", help="with --dataset_type: how conversations are written")
+    for name in ("source", "target"):
+        parser.add_argument(f"--max_{name}_seq_len", type=int, help="with ChatGLM's tokenizer, as in the recipe")
     flags = parser.parse_args(words)
 
     def command() -> str:
-        from mindformers import LlamaTokenizer
+        from mindformers.models import tokenizer_of_file
 
-        tokenizer = LlamaTokenizer(flags.model_file)
-        return describe_record(flags.file, flags.index, tokenizer, sys.stdout.isatty(), flags.eod_token_id)
+        limits = {"max_source_seq_len": flags.max_source_seq_len, "max_target_seq_len": flags.max_target_seq_len}
+        tokenizer, is_coloured = tokenizer_of_file(flags.model_file, **limits), sys.stdout.isatty()
+        if flags.dataset_type is None:
+            return describe_record(flags.file, flags.index, tokenizer, is_coloured, flags.eod_token_id)
+        return describe_row(flags.file, flags.index, tokenizer, flags.dataset_type, flags.template, is_coloured)
 
     return run_command(command)
 

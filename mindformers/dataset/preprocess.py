@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from glob import glob
 from pathlib import Path
@@ -71,12 +71,13 @@ class PreprocessSettings:
     reverse_complement: bool | None = None
 
 
-def preprocess(settings: PreprocessSettings, tokenizer: Tokenizer) -> Report:
+def preprocess(settings: PreprocessSettings, tokenizer: Tokenizer, files: Sequence[Path] | None = None) -> Report:
     """Write the MindRecord, and the report where one is asked for.
 
     Args:
         settings: what to make of what.
         tokenizer: text to ids, with `modality_table()`; it is sent to the processes.
+        files: the files themselves, in place of `input_glob`.
 
     Returns:
         The counts.
@@ -84,8 +85,8 @@ def preprocess(settings: PreprocessSettings, tokenizer: Tokenizer) -> Report:
     Raises:
         InputError: no input, an unknown name, a broken file, too many bad rows, or no usable row. Nothing is written.
     """
-    source, template, is_packing = _parts(settings)
-    files = input_files(settings.input_glob)
+    source, template, is_packing = _parts(settings, getattr(tokenizer, "is_prefix", False))
+    files = list(files or input_files(settings.input_glob))
     report = Report(_described(settings, files, source, is_packing), settings.max_errors)
     length = settings.seq_length + 1
     packer = Packer(length, tokenizer.pad_token_id, is_packing)
@@ -168,7 +169,7 @@ class EncodeJob:
         )
 
 
-def _parts(settings: PreprocessSettings) -> tuple[Source, Template, bool]:
+def _parts(settings: PreprocessSettings, is_prefix: bool) -> tuple[Source, Template, bool]:
     for name in ("seq_length", "repeat", "workers"):
         value = getattr(settings, name)
         if value is not None and value < 1:
@@ -176,7 +177,10 @@ def _parts(settings: PreprocessSettings) -> tuple[Source, Template, bool]:
     options = {name: getattr(settings, name) for name in ("window", "stride", "reverse_complement")}
     source = make_source(settings.dataset_type, settings.seq_length, **options)
     template = get_template(settings.template or source.template)
-    return source, template, source.packs if settings.pack is None else settings.pack
+    if is_prefix and settings.pack:
+        got, expected = "True with ChatGLM's tokenizer", "False: a record has one prompt and one answer"
+        raise InputError("pack", got, expected, "leave it out")
+    return source, template, source.packs and not is_prefix if settings.pack is None else settings.pack
 
 
 def _encoded(

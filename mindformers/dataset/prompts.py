@@ -13,7 +13,7 @@ from mindformers.dataset.example import GPT, HUMAN, BadRow, Turn
 from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
 from mindformers.dataset.prompt import TRUTH_COLUMN, Prompt
 from mindformers.dataset.sources.json_rows import json_rows
-from mindformers.dataset.sources.json_source import RowError
+from mindformers.dataset.sources.json_source import RowError, row_value
 from mindformers.dataset.sources.lines import inner_suffix, read_lines
 from mindformers.dataset.sources.qa import ConversationSource
 from mindformers.dataset.sources.tables import TableRow, read_table
@@ -34,9 +34,10 @@ def read_prompts(
     Args:
         predict_data: texts, or files by their suffix. A text is a human turn, put into the template (`plain` leaves it
             as it is). `.txt`: one ready prompt a line, used as it is. `.json`, `.jsonl`: conversations, up to the last
-            human turn; the answer behind it becomes the column `ground truth`; or items of ChemLLMBench. `.tsv`,
-            `.csv`: a table with a column `SMILES` (else `description`), whose value is put into the instruction of its
-            task; all columns are kept.
+            human turn; the answer behind it becomes the column `ground truth`; or items of ChemLLMBench; or rows of
+            `instruction`, `input` and `output`, put into the template, or of `context` and `target`, ready prompts.
+            `.tsv`, `.csv`: a table with a column `SMILES` (else `description`), whose value is put into the instruction
+            of its task; all columns are kept.
         template: the template, or its name; the one that the model was trained with.
         tokenizer: when given, every prompt is encoded once so that a sequence outside its alphabet is found now.
         shots: which solved examples stand in front of an item of ChemLLMBench; by default all that come with it.
@@ -88,6 +89,9 @@ def _conversations(path: Path, template: Template) -> Iterator[Prompt]:
             raise _line_error(path, row.line, row.reason, "a conversation")
         where = f"{path} line {row.line}"
         try:
+            if (asked_alone := _instruction(row.value, template, where)) is not None:
+                yield asked_alone
+                continue
             turns = ConversationSource.turns(row.value)
             asked = max((i + 1 for i, turn in enumerate(turns) if turn.role == HUMAN), default=0)
             text = template.render_prompt(turns[:asked])
@@ -98,6 +102,18 @@ def _conversations(path: Path, template: Template) -> Iterator[Prompt]:
         if turns[asked:] and turns[asked].role == GPT:
             columns[TRUTH_COLUMN] = turns[asked].text
         yield Prompt(text, columns, where)
+
+
+def _instruction(row: Any, template: Template, where: str) -> Prompt | None:
+    """The prompt of a row of an instruction format; None for a row of another. Raises RowError where it is broken."""
+    if not isinstance(row, dict) or not {"context", "instruction"} & row.keys():
+        return None
+    answer = "target" if "context" in row else "output"
+    columns = {TRUTH_COLUMN: row_value(row, answer, str)} if answer in row else {}
+    if "context" in row:
+        return Prompt(row_value(row, "context", str), columns, where)
+    given = row_value(row, "input", str) if row.get("input") else ""
+    return Prompt(template.render_prompt([Turn(HUMAN, row_value(row, "instruction", str), given)]), columns, where)
 
 
 def _table(path: Path, template: Template) -> Iterator[Prompt]:

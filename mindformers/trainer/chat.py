@@ -59,10 +59,14 @@ class Chat:
     def _prompt(self, asked: Turn) -> list[int]:
         """The conversation with the question; its oldest rounds go where the model's length is not enough."""
         most = max(self.engine.config.seq_length - self.options.max_new_tokens, self.engine.config.seq_length // 2)
+        limit = getattr(self.tokenizer, "max_source_seq_len", None)
+        most = min(most, limit + 1) if limit else most
         kept = [] if self.template.max_rounds == 1 else list(self.turns)
         while True:
-            ids = self.tokenizer.encode(self.template.render_prompt([*kept, asked]))
+            text = self.template.render_prompt([*kept, asked])
+            ids = self.tokenizer.encode_at_most(text, True, None)
             if len(ids) <= most or not kept:
+                ids = self.tokenizer.encode(text)
                 self.engine.check(ids, "question")
                 return ids
             kept = kept[2:]

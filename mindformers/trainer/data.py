@@ -10,6 +10,7 @@ from mindformers.config import Recipe
 from mindformers.config.schema.dataset import DataLoaderConfig, DatasetConfig
 from mindformers.dataset.mindrecord import MindRecordBatches, open_mindrecord
 from mindformers.dataset.record_order import WeightedSource
+from mindformers.generation.slots import bucket
 from mindformers.modules.documents import Documents
 from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
@@ -33,10 +34,24 @@ def evaluation_data(recipe: Recipe, config: Any, mesh: Mesh = ALONE) -> MindReco
 
 
 def filled_batch(batch: dict[str, np.ndarray], size: int, config: Any) -> dict[str, np.ndarray]:
-    """A batch of `size` rows, the missing ones without a token that counts: one compiled graph serves all batches."""
+    """A batch of `size` rows, the missing ones without a token that counts: one compiled graph serves all batches.
+
+    Where the network's `dynamic_padding` asks for it, the batch ends behind its longest row, at one of a few lengths.
+    """
+    if getattr(config, "dynamic_padding", False):
+        batch = without_padding(batch, config)
     width = ((0, size - len(batch["input_ids"])), (0, 0))
     ids = np.pad(batch["input_ids"], width, constant_values=config.pad_token_id)
     return {"input_ids": ids, "labels": np.pad(batch["labels"], width, constant_values=config.ignore_token_id)}
+
+
+def without_padding(batch: dict[str, np.ndarray], config: Any) -> dict[str, np.ndarray]:
+    """A batch without the columns that are padding in all its rows, but for those up to the next usual length."""
+    whole = batch["input_ids"].shape[1]
+    is_used = (batch["input_ids"] != config.pad_token_id) | (batch["labels"] != config.ignore_token_id)
+    longest = int(is_used.any(0).nonzero()[0][-1]) if is_used.any() else 0
+    width = bucket(max(longest, 1), whole - 1) + 1
+    return {name: column[:, :width] for name, column in batch.items()}
 
 
 def open_data(recipe: Recipe, config: Any, source: str, batch_size: int, shuffle: bool = False) -> MindRecordBatches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from mindformers.dataset.prompts import read_prompts
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.parallel.mesh import Mesh
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import replaced_file, write_json
+from mindformers.tools.files import write_json
 from mindformers.tools.logging import get_logger
 from mindformers.trainer.adapting import adapter_to_train, choose_checkpoints, fitting_adapter, merge_adapter
 from mindformers.trainer.answers import AnswerFile
@@ -23,12 +22,14 @@ from mindformers.trainer.build import (
     build_network,
     build_tokenizer,
     find_vocab_file,
+    keep_tokenizer_beside,
     tokenizer_if_any,
 )
 from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata, load_weights
 from mindformers.trainer.data import documents_of, evaluation_data, tell_sources, training_data
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
+from mindformers.trainer.instruction_data import with_records
 from mindformers.trainer.predicting import predict_all
 from mindformers.trainer.scoring_answers import check_scoring, score_answers
 from mindformers.trainer.spreading import meet, spread_network
@@ -42,10 +43,13 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     """Train or fine-tune. Returns the last checkpoint's file."""
     begin_together(recipe)
     choose_checkpoints(recipe)
-    config = build_model_config(recipe, tokenizer_if_any(recipe))
+    tokenizer = tokenizer_if_any(recipe)
+    config = build_model_config(recipe, tokenizer)
     mesh = meet(recipe, config)
-    data = training_data(recipe, config, mesh)
-    held_out_data = evaluation_data(recipe, config, mesh) if recipe.do_eval else None
+    sections = ("train_dataset", "eval_dataset") if recipe.do_eval else ("train_dataset",)
+    on_records = with_records(recipe, config, tokenizer, *sections)
+    data = training_data(on_records, config, mesh)
+    held_out_data = evaluation_data(on_records, config, mesh) if recipe.do_eval else None
     base = _base_file(recipe, config)
     net = _base_network(recipe, config, base)
     adapter = adapter_to_train(recipe, config, net, base)
@@ -77,9 +81,10 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     """Loss, perplexity and accuracy on `eval_dataset`, printed and written to `eval.json`. Returns them."""
     required_checkpoint(recipe)
     begin_together(recipe)
-    config = build_model_config(recipe, tokenizer_if_any(recipe))
+    tokenizer = tokenizer_if_any(recipe)
+    config = build_model_config(recipe, tokenizer)
     mesh = meet(recipe, config)
-    data = evaluation_data(recipe, config, mesh)
+    data = evaluation_data(with_records(recipe, config, tokenizer, "eval_dataset"), config, mesh)
     net = _network(recipe, config)
     spread_network(recipe, net, mesh)
     evaluation = Evaluation(net, config, mesh, documents_of(recipe.eval_dataset, config))
@@ -204,10 +209,8 @@ def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:
     for folder in (Path(recipe.output_dir), checkpoint_folder):
         dump(recipe, folder / "config.yaml")
     vocab_file = find_vocab_file(recipe)
-    target = checkpoint_folder / "tokenizer.model"
-    if vocab_file and not target.is_file():
-        with replaced_file(target) as beside:
-            shutil.copyfile(vocab_file, beside)
+    if vocab_file:
+        keep_tokenizer_beside(vocab_file, checkpoint_folder)
 
 
 def _report_evaluation(recipe: Recipe, measures: dict[str, Any], mesh: Mesh) -> dict[str, Any]:

@@ -147,8 +147,12 @@ class Training:
         return last
 
     def compile(self) -> None:
-        """Build the step's graphs, unless nothing is left to do or nothing is compiled."""
-        if self.state.done >= self.meter.total_steps or ms.get_context("mode") != ms.GRAPH_MODE:
+        """Build the step's graphs, unless nothing is left to do or nothing is compiled.
+
+        Where batches are of several lengths, the graph of each is built when it first occurs.
+        """
+        is_needed = self.state.done < self.meter.total_steps and ms.get_context("mode") == ms.GRAPH_MODE
+        if not is_needed or getattr(self.net.config, "dynamic_padding", False):
             return
         zeros = np.zeros((self.data.batch_size, self.data.record_length), np.int32)
         start = time.perf_counter()
@@ -175,7 +179,8 @@ class Training:
         self.times.lap(GRAPH)
         self.scale.update(not result.is_finite)
         state.count(result.loss, result.is_finite)
-        report = self.meter.add(state, result, lr, scale, len(batches) * self.positions)
+        positions = sum(said.size - len(said) for said in (batch["labels"] for batch in batches)) * self.mesh.data
+        report = self.meter.add(state, result, lr, scale, positions)
         if report is not None:
             reports.step(report)
         self.check_skipped()

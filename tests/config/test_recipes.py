@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mindformers.config import CheckpointMonitor, dump, effects_on, is_published_fork, load_recipe
+from mindformers import GLMConfig
+from mindformers.config import CheckpointMonitor, LossMonitor, dump, effects_on, is_published_fork, load_recipe
 from mindformers.config.schema.parallel import ParallelConfig
 from mindformers.config.schema.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "configs").glob("llama2/*.yaml"))
+GLM = sorted((ROOT / "configs").glob("glm/*.yaml"))
+GIVEN = {"vocab_size": 130528}
 FORK = ROOT / "tests" / "data" / "fork_finetune_7b.yaml"
 
 _MODEL_KEYS = (
@@ -88,17 +91,41 @@ def test_every_key_of_a_shipped_recipe_for_many_devices_means_something_there(pa
         assert recipe.parallel_config == default
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SHIPPED, *GLM], ids=lambda path: path.stem)
 def test_shipped_recipes_are_portable(path: Path) -> None:
     values = re.findall(r":\s*['\"]?(/\S*|[A-Za-z]:\\\S*)", path.read_text(encoding="utf-8"))
     assert values == []
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SHIPPED, *GLM], ids=lambda path: path.stem)
 def test_shipped_recipes_survive_saving(path: Path, tmp_path: Path) -> None:
     recipe = load_recipe(path)
     dump(recipe, tmp_path / "config.yaml")
     assert load_recipe(tmp_path / "config.yaml") == recipe
+
+
+def test_there_are_five_recipes_of_chatglm() -> None:
+    names = {"run_glm_6b_lora", "run_glm_6b_finetune", "predict_glm_6b", "run_glm_tiny_lora", "run_glm_tiny_base"}
+    assert {path.stem for path in GLM} == names
+
+
+@pytest.mark.parametrize("path", GLM, ids=lambda path: path.stem)
+def test_recipes_of_chatglm_load_without_a_warning(path: Path, log: list[tuple[str, str]]) -> None:
+    recipe = load_recipe(path)
+    assert log == []
+    assert "vocab_size" not in recipe.model.model_config
+    config = GLMConfig.from_mapping({k: v for k, v in recipe.model.model_config.items() if k != "pet_config"} | GIVEN)
+    limits = (recipe.max_source_seq_len or 0) + (recipe.max_target_seq_len or 0)
+    assert limits <= config.seq_length + 1
+    if "6b" in path.stem:
+        assert config.count_parameters() == 6_173_286_400
+    if recipe.save_freq:
+        checkpoint = recipe.callback(CheckpointMonitor)
+        assert checkpoint.save_checkpoint_steps == recipe.save_freq
+    if recipe.logging_steps:
+        assert recipe.callback(LossMonitor).per_print_times == recipe.logging_steps
+    if recipe.do_eval:
+        assert recipe.eval_step_interval == recipe.save_freq
 
 
 @pytest.mark.parametrize("name", ["run_scimind_tiny", "run_scimind_tiny_lora"])

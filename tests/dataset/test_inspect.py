@@ -59,3 +59,15 @@ def test_the_documents_of_a_packed_record_stand_apart(tokenizer: LlamaTokenizer,
         f"-- document 2 of 2: places {first} to {len(ids) - 2} --",
         "[[<s><molecule>CO</molecule></s>]]",
     ]
+
+
+def test_a_row_of_a_file_is_shown_as_chatglm_will_see_it(
+    tmp_path: Path, ice_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"context": "say a", "target": "[1]"}\n{"context": "b"}\n', encoding="utf-8")
+    words = [str(tmp_path / "a.jsonl"), "--dataset_type", "context_target", "--model_file", str(ice_file)]
+    assert main(words) == 0
+    assert capsys.readouterr().out.endswith("\nsay a[gMASK][[<sop>[1]<eop>]]\n")
+    assert main([*words, "--index", "1"]) == 2
+    assert "line 2: item 1: no 'target'" in capsys.readouterr().err
+    assert main([*words, "--index", "2"]) == 2

@@ -263,7 +263,7 @@ def test_unusable_flags_are_one_line_and_status_2(flags: list[str], capfd: Any) 
 @pytest.mark.parametrize("word, value", [("True", True), ("false", False), ("1", True), ("no", False)])
 def test_flags_take_true_and_false(word: str, value: bool) -> None:
     needed = ["--dataset_type", "qa", "--input_glob", "a", "--model_file", "m", "--output_file", "o"]
-    settings, model_file = llama_preprocess.parse_arguments([*needed, "--pack", word])
+    settings, model_file, _ = llama_preprocess.parse_arguments([*needed, "--pack", word])
     assert settings.pack is value and model_file == "m" and settings.max_errors == 100
 
 

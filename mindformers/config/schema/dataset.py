@@ -19,12 +19,14 @@ class SourceConfig:
         name: for logs; else `source N`.
         dataset_dir: a MindRecord file, a folder of them, or a pattern.
         dataset_files: the files themselves, in place of `dataset_dir`.
+        dataset_type: of an `InstructionDataset`, the format of this source; empty means that of the loader.
     """
 
     weight: float
     name: str = ""
     dataset_dir: str = ""
     dataset_files: str | list[str] | None = None
+    dataset_type: str = ""
 
 
 @dataclass
@@ -32,15 +34,20 @@ class DataLoaderConfig:
     """`train_dataset.data_loader`.
 
     Args:
-        type: only `MindDataset`, i.e. MindRecord files.
+        type: `MindDataset`, i.e. MindRecord files; or `InstructionDataset`, files made into them as a run begins.
         dataset_dir: a MindRecord file, a folder of them, or a pattern, relative to the current folder; empty means
             none.
         dataset_files: the files themselves, in place of `dataset_dir`.
         sources: several sources that take turns by their weights, in place of `dataset_dir`; for training only.
         shuffle: whether each epoch has an order of its own.
+        dataset_type: of an `InstructionDataset`, the format as for llama_preprocess.py, e.g. `alpaca` or
+            `context_target`; `dataset_dir` is then such a file, a folder of `.json` and `.jsonl` files, or a pattern.
+        max_errors: of an `InstructionDataset`, bad rows that may be left out; one more ends the run. -1 for any number.
     """
 
     type: str = "MindDataset"
+    dataset_type: str = ""
+    max_errors: int = 0
     dataset_dir: str = ""
     dataset_files: str | list[str] | None = None
     sources: list[SourceConfig] | None = None
