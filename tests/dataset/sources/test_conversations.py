@@ -29,7 +29,8 @@ def _read_rows(kind: str, rows: list[Any], path: Path, indent: int | None = None
 
 def test_all_formats_are_known() -> None:
     assert source_names() == [
-        *("alpaca", "chebi20", "chebi20_molgen", "chemllmbench", "context_target", "nucleotide", "promoter", "protein"),
+        *("alpaca", "chebi20", "chebi20_molgen", "chemllmbench", "context_target"),
+        *("context_target_text", "nucleotide", "promoter", "protein"),
         *("protein_class", "protein_function", "qa", "sharegpt", "smiles", "text", "wiki"),
     ]
     with pytest.raises(InputError, match=r"dataset_type: unknown name 'proteins'.*did you mean 'protein'"):
@@ -195,3 +196,11 @@ def test_shared_chats(tmp_path: Path) -> None:
         "item 3: a turn from 'tool', expected human or gpt",
         "item 4: no 'conversations', found text",
     ]
+
+
+def test_contexts_and_targets_as_texts_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"context": "q", "target": "a"}\n{"context": "q"}\n', encoding="utf-8")
+    *texts, bad = _read("context_target_text", path)
+    assert [(one.text, one.turns, one.line) for one in texts] == [("q", (), 1), ("a", (), 1)]
+    assert isinstance(bad, BadRow) and bad.line == 2
