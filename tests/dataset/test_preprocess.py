@@ -220,7 +220,7 @@ def test_the_command(qa_file: Path, tmp_path: Path, tokenizer_file: Path, capsys
     assert f"{output}: " in (out := capsys.readouterr().out) and "from 8 rows (2 bad, 0 truncated)" in out
     assert inspect_main([str(output), "--model_file", str(tokenizer_file), "--index", "0"]) == 0
     text = capsys.readouterr().out
-    assert "record 0 of 4" in text and "ASSISTANT:[[ It is toxic, number 0.</s>]]<s>A chat" in text
+    assert "record 0 of 4" in text and "ASSISTANT:[[ It is toxic, number 0.</s>]]\n-- document 2 of 2" in text
     assert "<molecule>CCO</molecule>" in text
 
 
