@@ -1,1 +1,3 @@
-"""Speed, measured side by side in one process: only ratios within one run mean something."""
+"""Speed, measured side by side: only ratios within one run mean something."""
+
+import mindformers  # noqa: F401 - before MindSpore, so that idle OpenMP threads sleep, as in every run of the product

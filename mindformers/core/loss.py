@@ -5,9 +5,11 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindformers.kernels.training import NativeLoss, native
+
 
 class TokenLoss(nn.Cell):
-    """-log softmax(logits)[label] of every token, 0 where the label does not count.
+    """-log softmax(logits)[label] of every token, 0 where the label does not count. On a CPU one native operator.
 
     Args:
         ignore_token_id: the label that does not count.
@@ -19,10 +21,13 @@ class TokenLoss(nn.Cell):
     def __init__(self, ignore_token_id: int = -100) -> None:
         super().__init__()
         self.ignore_token_id = ignore_token_id
+        self.fused = native(NativeLoss, ignore_token_id)
 
     def construct(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         counted = labels != self.ignore_token_id
         weights = ops.cast(counted, ms.float32)
+        if self.fused is not None:
+            return self.fused(logits, labels), weights
         wanted = ops.cast(counted, ms.int32) * labels
         likelihood = ops.gather_elements(ops.log_softmax(logits, -1), 1, wanted.expand_dims(1))
         return -likelihood.reshape(-1) * weights, weights

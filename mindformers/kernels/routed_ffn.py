@@ -10,8 +10,8 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindformers.kernels.build import kernel_library
+from mindformers.kernels.custom import Shape, check_shape, operator
 
-Shape = tuple[int, ...]
 ACTIVATION, LEARNED = "activation", "learned"
 
 
@@ -80,7 +80,7 @@ class RoutedSwiGLU(nn.Cell):
 def _learned_operators(library: Path, num_experts: int, gradients: Callable) -> tuple[ops.Custom, ops.Custom]:
     def check(x: Shape, mask: Shape, w1: Shape, w3: Shape, w2: Shape) -> None:
         _check_layer(x, w1, w3, w2, num_experts)
-        _check("mask", mask, (x[0], num_experts))
+        check_shape("mask", mask, (x[0], num_experts))
 
     def shape(x: Shape, mask: Shape, w1: Shape, w3: Shape, w2: Shape) -> Shape:
         check(x, mask, w1, w3, w2)
@@ -95,19 +95,19 @@ def _learned_operators(library: Path, num_experts: int, gradients: Callable) -> 
     def bprop_keep(x, mask, w1, w3, w2, out, dout):
         return gradients(x, mask, w1, w3, w2, out[1], dout[0])
 
-    keep = _operator(library, "scimind_ffn_selected_keep", shapes, types, 2, bprop_keep)
+    keep = operator(library, "scimind_ffn_selected_keep", shapes, types, 2, bprop_keep)
 
     def bprop(x, mask, w1, w3, w2, out, dout):
         again = keep(x, mask, w1, w3, w2)
         return gradients(x, mask, w1, w3, w2, again[1], dout)
 
-    return _operator(library, "scimind_ffn_selected", shape, types, 1, bprop), keep
+    return operator(library, "scimind_ffn_selected", shape, types, 1, bprop), keep
 
 
 def _activation_operators(library: Path, num_experts: int, gradients: Callable) -> tuple[ops.Custom, ops.Custom]:
     def check(x: Shape, k: Shape, w1: Shape, w3: Shape, w2: Shape) -> None:
         _check_layer(x, w1, w3, w2, num_experts)
-        _check("k", k, (x[0],))
+        check_shape("k", k, (x[0],))
 
     def shape(x: Shape, k: Shape, marker: Shape, w1: Shape, w3: Shape, w2: Shape) -> tuple[Shape, ...]:
         check(x, k, w1, w3, w2)
@@ -123,14 +123,14 @@ def _activation_operators(library: Path, num_experts: int, gradients: Callable) 
         dx, _, dw1, dw3, dw2 = gradients(x, out[1], w1, w3, w2, out[2], dout[0])
         return dx, ops.zeros_like(k), ops.zeros_like(marker), dw1, dw3, dw2
 
-    keep = _operator(library, "scimind_ffn_by_activation_keep", shapes, types, 3, bprop_keep)
+    keep = operator(library, "scimind_ffn_by_activation_keep", shapes, types, 3, bprop_keep)
 
     def bprop(x, k, marker, w1, w3, w2, out, dout):
         again = keep(x, k, marker, w1, w3, w2)
         dx, _, dw1, dw3, dw2 = gradients(x, again[1], w1, w3, w2, again[2], dout[0])
         return dx, ops.zeros_like(k), ops.zeros_like(marker), dw1, dw3, dw2
 
-    return _operator(library, "scimind_ffn_by_activation", shape, types, 2, bprop), keep
+    return operator(library, "scimind_ffn_by_activation", shape, types, 2, bprop), keep
 
 
 def _gradients(library: Path, has_weight_gradients: bool) -> Callable:
@@ -138,8 +138,8 @@ def _gradients(library: Path, has_weight_gradients: bool) -> Callable:
 
     def shapes(x: Shape, mask: Shape, w1: Shape, w3: Shape, w2: Shape, keep: Shape, dy: Shape) -> tuple[Shape, ...]:
         _check_layer(x, w1, w3, w2, mask[-1])
-        _check("keep", keep, (2, x[0], w1[0]))
-        _check("dy", dy, tuple(x))
+        check_shape("keep", keep, (2, x[0], w1[0]))
+        check_shape("dy", dy, tuple(x))
         return x, mask, w1, w3, w2
 
     def input_shapes(*given: Shape) -> tuple[Shape, ...]:
@@ -147,8 +147,8 @@ def _gradients(library: Path, has_weight_gradients: bool) -> Callable:
 
     types = (ms.float32,) * 7
     if has_weight_gradients:
-        return _operator(library, "scimind_ffn_gradients", shapes, types, 5)
-    of_inputs = _operator(library, "scimind_ffn_input_gradients", input_shapes, types, 2)
+        return operator(library, "scimind_ffn_gradients", shapes, types, 5)
+    of_inputs = operator(library, "scimind_ffn_input_gradients", input_shapes, types, 2)
 
     def without_weights(x, mask, w1, w3, w2, keep, dy):
         dx, dmask = of_inputs(x, mask, w1, w3, w2, keep, dy)
@@ -157,36 +157,12 @@ def _gradients(library: Path, has_weight_gradients: bool) -> Callable:
     return without_weights
 
 
-def _operator(
-    library: Path,
-    name: str,
-    shapes: Callable[..., Shape | tuple[Shape, ...]],
-    types: tuple[ms.Type, ...],
-    num_outputs: int,
-    bprop: Callable | None = None,
-) -> ops.Custom:
-    """A function of the library; `shapes` checks the shapes of what it gets and tells those of its float32 results."""
-
-    def result_types(*got: ms.Type) -> ms.Type | tuple[ms.Type, ...]:
-        for place, (arrived, expected) in enumerate(zip(got, types, strict=True)):
-            if getattr(arrived, "element_type", lambda plain=arrived: plain)() != expected:
-                raise TypeError(f"{name}, input {place}: got {arrived}, expected {expected}")
-        return ms.float32 if num_outputs == 1 else (ms.float32,) * num_outputs
-
-    return ops.Custom(f"{library}:{name}", shapes, result_types, "aot", bprop=bprop)
-
-
 def _check_layer(x: Shape, w1: Shape, w3: Shape, w2: Shape, num_experts: int) -> None:
-    _check("rank of x", (len(x),), (2,))
-    _check("rank of w1", (len(w1),), (2,))
+    check_shape("rank of x", (len(x),), (2,))
+    check_shape("rank of w1", (len(w1),), (2,))
     neurons, width = w1
-    _check("x", x, (x[0], width))
-    _check("w3", w3, (neurons, width))
-    _check("w2", w2, (width, neurons))
+    check_shape("x", x, (x[0], width))
+    check_shape("w3", w3, (neurons, width))
+    check_shape("w2", w2, (width, neurons))
     if num_experts < 1 or neurons % num_experts:
         raise ValueError(f"experts: got {num_experts}, expected a divisor of the {neurons} neurons")
-
-
-def _check(name: str, got: Shape, expected: Shape) -> None:
-    if tuple(got) != tuple(expected):
-        raise ValueError(f"{name}: got shape {tuple(got)}, expected {tuple(expected)}")

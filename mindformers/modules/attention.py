@@ -7,13 +7,14 @@ import math
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindformers.kernels.training import NativeAttention, native
 from mindformers.modules.kv_cache import KVCache
 from mindformers.modules.linear import Linear
 from mindformers.modules.rotary import rotate
 
 
 class Attention(nn.Cell):
-    """softmax(q k^T / sqrt(d)) v.
+    """softmax(q k^T / sqrt(d)) v. In training on a CPU all between the projections is one native operator.
 
     Args:
         hidden_size: D.
@@ -43,6 +44,8 @@ class Attention(nn.Cell):
         self.wk = Linear(hidden_size, kv_size, compute_dtype, param_dtype)
         self.wv = Linear(hidden_size, kv_size, compute_dtype, param_dtype)
         self.wo = Linear(hidden_size, hidden_size, compute_dtype, param_dtype)
+        is_float32 = compute_dtype == softmax_dtype == ms.float32
+        self.fused = native(NativeAttention) if is_float32 else None
         self.multiply, self.multiply_transposed = ops.BatchMatMul(), ops.BatchMatMul(transpose_b=True)
 
     def construct(
@@ -54,6 +57,8 @@ class Attention(nn.Cell):
         cache: KVCache | None = None,
         where: Tensor | None = None,
     ) -> Tensor:
+        if self.training and self.fused is not None and cache is None and cos.dtype == ms.float32:
+            return self.wo(self.fused(self.wq(x), self.wk(x), self.wv(x), cos, sin, mask))
         q = rotate(self.heads_of(self.wq(x), self.num_heads), cos, sin)
         k = rotate(self.heads_of(self.wk(x), self.num_kv_heads), cos, sin)
         v = self.heads_of(self.wv(x), self.num_kv_heads)

@@ -8,6 +8,7 @@ from mindspore import Tensor, nn, ops
 
 from mindformers.kernels.grouped import grouped_swiglu
 from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, native_routed_swiglu
+from mindformers.kernels.training import NativeSwiGLU, native
 from mindformers.modules.linear import Linear
 from mindformers.modules.router import ActivationRouter, LearnedRouter
 
@@ -50,6 +51,7 @@ class FeedForward(nn.Cell):
         self.members = None if router is None else self.membership(router.choose.num_experts, intermediate_size)
         self.spread = ops.MatMul()
         self.native = self.native_form(compute_dtype, param_dtype)
+        self.fused = native(NativeSwiGLU) if compute_dtype == ms.float32 else None
 
     def native_form(self, compute_dtype: ms.Type, param_dtype: ms.Type) -> nn.Cell | None:
         """The one place that chooses between the device's own operators and the masked form."""
@@ -80,6 +82,10 @@ class FeedForward(nn.Cell):
 
     def activations(self, x: Tensor) -> Tensor:
         """h [..., F] of x [..., D], nothing masked."""
+        if self.training and self.fused is not None:
+            gate, up = self.w1(x), self.w3(x)
+            width = gate.shape[-1]
+            return self.fused(gate.reshape(-1, width), up.reshape(-1, width)).reshape(gate.shape)
         return ops.silu(self.w1(x)) * self.w3(x)
 
     def keep_experts(self, h: Tensor, mask: Tensor) -> Tensor:

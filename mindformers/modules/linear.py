@@ -6,6 +6,8 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindformers.kernels.training import NativeLinear, native
+
 
 def empty_parameter(shape: tuple[int, ...], dtype: ms.Type, name: str, requires_grad: bool = True) -> Parameter:
     """A parameter of zeros; `initialize_parameters` or a checkpoint gives it its values."""
@@ -14,7 +16,7 @@ def empty_parameter(shape: tuple[int, ...], dtype: ms.Type, name: str, requires_
 
 
 class Linear(nn.Cell):
-    """y = x W^T (+ b).
+    """y = x W^T (+ b). In training on a CPU by native products.
 
     Args:
         in_features, out_features: widths.
@@ -38,10 +40,14 @@ class Linear(nn.Cell):
         self.weight = empty_parameter((out_features, in_features), param_dtype, "weight")
         self.bias = empty_parameter((out_features,), param_dtype, "bias") if has_bias else None
         self.multiply = ops.MatMul(transpose_b=True)
+        self.fused = native(NativeLinear) if compute_dtype == param_dtype == ms.float32 else None
 
     def construct(self, x: Tensor) -> Tensor:
         rows = ops.cast(x, self.compute_dtype).reshape(-1, self.in_features)
-        y = self.multiply(rows, ops.cast(self.weight, self.compute_dtype))
+        if self.training and self.fused is not None:
+            y = self.fused(rows, self.weight)
+        else:
+            y = self.multiply(rows, ops.cast(self.weight, self.compute_dtype))
         if self.bias is not None:
             y = y + ops.cast(self.bias, self.compute_dtype)
         return y.reshape((*x.shape[:-1], self.out_features))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from mindformers.kernels.training import NativeNorm, native
+
 
 class RMSNorm(nn.Cell):
-    """x / sqrt(mean(x^2) + eps) * weight, the mean over the last axis.
+    """x / sqrt(mean(x^2) + eps) * weight, the mean over the last axis. In training on a CPU one native operator.
 
     Args:
         width: D.
@@ -28,8 +30,12 @@ class RMSNorm(nn.Cell):
         super().__init__()
         self.eps, self.compute_dtype = eps, compute_dtype
         self.weight = Parameter(ops.ones((width,), param_dtype), name="weight")
+        is_float32 = compute_dtype == param_dtype == ms.float32
+        self.fused = native(NativeNorm, eps) if is_float32 else None
 
     def construct(self, x: Tensor) -> Tensor:
+        if self.training and self.fused is not None and x.dtype == ms.float32:
+            return self.fused(x.reshape(-1, x.shape[-1]), self.weight).reshape(x.shape)
         y = ops.cast(x, self.compute_dtype)
         y = y * ops.rsqrt(ops.mean(ops.square(y), -1, True) + self.eps)
         return ops.cast(y * ops.cast(self.weight, self.compute_dtype), x.dtype)

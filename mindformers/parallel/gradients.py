@@ -14,7 +14,7 @@ from math import prod
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from mindformers.core.squares import SumOfSquares
+from mindformers.kernels.training import half_square
 from mindformers.parallel.collectives import scatter_sum
 from mindformers.parallel.mesh import Mesh
 
@@ -122,16 +122,16 @@ class NormOfAll(nn.Cell):
     def __init__(self, is_cut: Sequence[bool], mesh: Mesh, is_scattered: bool) -> None:
         super().__init__(auto_prefix=False)
         self.shares = [1.0 if cut else 1.0 / mesh.tensor for cut in is_cut]  # what all have is counted in shares
-        self.squares = SumOfSquares()
+        self.half_square = half_square()
         self.over_data = ops.AllReduce(group=mesh.data_group.name) if is_scattered else None
         self.over_parts = ops.AllReduce(group=mesh.tensor_group.name) if mesh.tensor > 1 else None
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         total = ops.zeros((1,), ms.float32)
         for i in range(len(self.shares)):
-            total = total + self.squares(gradients[i]) * self.shares[i]
+            total = total + self.half_square(ops.cast(gradients[i], ms.float32)) * self.shares[i]
         if self.over_data is not None:
             total = self.over_data(total)
         if self.over_parts is not None:
             total = self.over_parts(total)
-        return ops.sqrt(total).reshape(())
+        return ops.sqrt(2.0 * total).reshape(())

@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindformers.core.optimizer import AdamW
-from mindformers.core.squares import SumOfSquares
+from mindformers.kernels.training import half_square
 
 
 class ScaledLoss(nn.Cell):
@@ -56,13 +56,13 @@ class GlobalNorm(nn.Cell):
 
     def __init__(self) -> None:
         super().__init__(auto_prefix=False)
-        self.squares = SumOfSquares()
+        self.half_square = half_square()
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        total = ms.Tensor(0.0, ms.float32)
+        total = ops.zeros((1,), ms.float32)
         for gradient in gradients:
-            total = total + self.squares(gradient)
-        return ops.sqrt(total)
+            total = total + self.half_square(ops.cast(gradient, ms.float32))
+        return ops.sqrt(2.0 * total).reshape(())
 
 
 class Update(nn.Cell):

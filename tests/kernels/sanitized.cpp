@@ -15,6 +15,18 @@ int scimind_ffn_by_activation(int, void**, int*, int64_t**, const char**, void*,
 int scimind_ffn_by_activation_keep(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_ffn_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_ffn_input_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_linear(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_linear_input_gradient(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_linear_weight_gradient(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_half_square(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_norm(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_norm_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_swiglu(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_swiglu_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_loss(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_loss_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_attention(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_attention_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 }
 
 namespace {
@@ -85,6 +97,53 @@ void try_layer(int64_t t, int64_t d, int64_t per, int64_t e) {
               {&x, &chosen, &w1, &w3, &w2, &keep, &dy, &dx, &dmask, &dw1, &dw3, &dw2}) == 0, name);
 }
 
+void try_rows(int64_t t, int64_t d) {
+  const std::string name = "rows " + std::to_string(t) + "x" + std::to_string(d);
+  Tensor x({t, d}), up({t, d}), dy({t, d}), y({t, d}), dx({t, d}), dup({t, d}), weight({d}), dweight({d}), eps({1});
+  Tensor scales({t}), labels({t}, "int32"), ignored({1}, "int32"), losses({t}), logs({t}), dlosses({t});
+  reinterpret_cast<int32_t*>(ignored.data.get())[0] = -100;
+  for (int64_t i = 0; i < t; ++i) {
+    reinterpret_cast<int32_t*>(labels.data.get())[i] = i % 3 == 1 ? -100 : static_cast<int32_t>(d - 1 - i % d);
+  }
+  eps.data[0] = 1e-5f;
+  expect(call(scimind_norm, {&x, &weight, &eps, &y, &scales}) == 0, name);
+  expect(call(scimind_norm_gradients, {&x, &weight, &scales, &dy, &dx, &dweight}) == 0, name);
+  expect(call(scimind_swiglu, {&x, &up, &y}) == 0, name);
+  expect(call(scimind_swiglu_gradients, {&x, &up, &dy, &dx, &dup}) == 0, name);
+  expect(call(scimind_loss, {&x, &labels, &ignored, &losses, &logs}) == 0, name);
+  expect(call(scimind_loss_gradients, {&x, &labels, &ignored, &logs, &dlosses, &dx}) == 0, name);
+  reinterpret_cast<int32_t*>(labels.data.get())[0] = static_cast<int32_t>(d);
+  expect(call(scimind_loss, {&x, &labels, &ignored, &losses, &logs}) != 0, "a label beyond the classes is refused");
+  expect(call(scimind_norm, {&x, &weight, &eps, &y, &losses, &logs}) != 0, "a tensor too many is refused");
+}
+
+void try_linear(int64_t t, int64_t in, int64_t out) {
+  const std::string name = "linear of " + std::to_string(in) + " to " + std::to_string(out);
+  Tensor x({t, in}), weight({out, in}), y({t, out}), dx({t, in}), dweight({out, in}), flat({t * in}), sum({1});
+  expect(call(scimind_linear, {&x, &weight, &y}) == 0, name);
+  expect(call(scimind_linear_input_gradient, {&y, &weight, &dx}) == 0, name);
+  expect(call(scimind_linear_weight_gradient, {&y, &x, &dweight}) == 0, name);
+  expect(call(scimind_half_square, {&flat, &sum}) == 0, name);
+  expect(call(scimind_linear, {&weight, &x, &flat}) != 0, "a result of another shape is refused");
+}
+
+void try_attention(int64_t b, int64_t s, int64_t heads, int64_t groups, int64_t d) {
+  const std::string name = "attention of " + std::to_string(s) + " tokens";
+  Tensor q({b, s, heads * d}), k({b, s, groups * d}), v({b, s, groups * d}), cos({s, d}), sin({s, d});
+  Tensor visible({b, 1, s, s}, "bool"), out({b, s, heads * d}), logs({b, heads, s}), dout({b, s, heads * d});
+  Tensor dq({b, s, heads * d}), dk({b, s, groups * d}), dv({b, s, groups * d});
+  // Exactly so many bytes: each query sees itself and what is before it, the first one of a row nothing.
+  visible.data.reset(new float[(b * s * s + 3) / 4]);
+  bool* sees = reinterpret_cast<bool*>(visible.data.get());
+  for (int64_t i = 0; i < b * s * s; ++i) sees[i] = i % s <= i / s % s && i / s % s > 0;
+  expect(call(scimind_attention, {&q, &k, &v, &cos, &sin, &visible, &out, &logs}) == 0, name);
+  expect(call(scimind_attention_gradients,
+              {&q, &k, &v, &cos, &sin, &visible, &out, &logs, &dout, &dq, &dk, &dv}) == 0, name);
+  for (int64_t i = 0; i < dq.size(); ++i) expect(std::isfinite(dq.data[i]), name + ": dq is finite");
+  expect(call(scimind_attention, {&q, &k, &v, &cos, &sin, &out, &out, &logs}) != 0, "a mask of numbers is refused");
+  expect(call(scimind_attention, {&q, &k, &v, &cos, &dk, &visible, &out, &logs}) != 0, "another sine is refused");
+}
+
 void refuse_wrong_arguments() {
   Tensor x({3, 16}), mask({3, 4}), w1({32, 16}), w3({32, 16}), w2({16, 32}), y({3, 16});
   Tensor wide({3, 17}), three({3, 3}), flat({48}), whole({3, 16}, "int32");
@@ -122,6 +181,12 @@ int main() {
                                {12, 16, 44, 3}, {13, 100, 20, 2}, {300, 130, 9, 5}, {1030, 16, 3, 4},
                                {12, 64, 5, 1},  {256, 128, 7, 1}};
   for (const auto& sizes : layers) try_layer(sizes[0], sizes[1], sizes[2], sizes[3]);
+  const int64_t rows[][2] = {{1, 1}, {3, 16}, {70, 33}, {300, 100}};
+  for (const auto& sizes : rows) try_rows(sizes[0], sizes[1]);
+  const int64_t linears[][3] = {{1, 1, 1}, {5, 17, 3}, {300, 40, 530}};
+  for (const auto& sizes : linears) try_linear(sizes[0], sizes[1], sizes[2]);
+  const int64_t attentions[][5] = {{1, 1, 1, 1, 2}, {2, 9, 4, 2, 6}, {1, 70, 3, 3, 4}, {2, 130, 4, 1, 20}};
+  for (const auto& sizes : attentions) try_attention(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]);
   refuse_wrong_arguments();
   const int64_t products[][3] = {{1, 1, 1},   {1, 33, 17},   {5, 7, 16},    {12, 19, 44},
                                  {13, 33, 0}, {37, 70, 300}, {150, 130, 33}};

@@ -1,39 +1,13 @@
 // The entry points that MindSpore's `Custom` operator calls. Every size and type is checked here once more, as a wrong
 // one would run past a buffer; a status other than zero makes MindSpore raise.
-#include <cstdio>
-#include <cstring>
-#include <exception>
-#include <initializer_list>
-
+#include "arguments.h"
 #include "layer.h"
 
 namespace {
 
-constexpr int kSuccess = 0, kFailure = 1;
-
-// What MindSpore hands over: inputs, then outputs.
-struct Arguments {
-  int count;
-  void** data;
-  int* ranks;
-  int64_t** shapes;
-  const char** types;
-
-  bool is(int i, const char* type, std::initializer_list<int64_t> shape) const {
-    if (std::strcmp(types[i], type) != 0 || ranks[i] != static_cast<int>(shape.size())) return false;
-    int axis = 0;
-    for (int64_t size : shape) {
-      if (shapes[i][axis++] != size) return false;
-    }
-    return true;
-  }
-  template <typename T>
-  T* at(int i) const {
-    return static_cast<T*>(data[i]);
-  }
-};
-
-constexpr char kFloat[] = "float32", kInt[] = "int32";
+using scimind::Arguments;
+using scimind::kFloat;
+using scimind::kInt;
 
 // Inputs 0: x [T, D], and from `weights` on w1, w3 [F, D], w2 [D, F]; E is the last size of input `marker`.
 bool read_layer(const Arguments& arguments, int weights, int marker, scimind::Layer* layer) {
@@ -46,18 +20,6 @@ bool read_layer(const Arguments& arguments, int weights, int marker, scimind::La
             arguments.at<float>(weights + 1), arguments.at<float>(weights + 2)};
   return arguments.is(0, kFloat, {tokens, width}) && arguments.is(weights, kFloat, {neurons, width}) &&
          arguments.is(weights + 1, kFloat, {neurons, width}) && arguments.is(weights + 2, kFloat, {width, neurons});
-}
-
-// No exception may leave for MindSpore's own code.
-template <typename Work>
-int guarded(const char* name, Work work) {
-  try {
-    if (work()) return kSuccess;
-    std::fprintf(stderr, "%s: unexpected shapes or types\n", name);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s: %s\n", name, error.what());
-  }
-  return kFailure;
 }
 
 // (x [T, D], mask [T, E], w1, w3, w2) -> y [T, D] and, with five inputs and two outputs, keep [2, T, F].
@@ -103,12 +65,6 @@ bool gradients(const Arguments& a, bool has_weights) {
 }
 
 }  // namespace
-
-#define SCIMIND_OPERATOR(name, call)                                                                            \
-  extern "C" int name(int count, void** data, int* ranks, int64_t** shapes, const char** types, void*, void*) { \
-    const Arguments arguments{count, data, ranks, shapes, types};                                               \
-    return guarded(#name, [&] { return call; });                                                                \
-  }
 
 SCIMIND_OPERATOR(scimind_ffn_selected, selected(arguments, false))
 SCIMIND_OPERATOR(scimind_ffn_selected_keep, selected(arguments, true))

@@ -54,6 +54,21 @@ SCIMIND_INLINE float total(Vec v) {
 
 SCIMIND_INLINE Vec fill(float value) { return Vec{} + value; }
 
+// The largest of at least one value.
+inline float largest(const float* values, int64_t count) {
+  float most = values[0];
+  if (count >= kLanes) {
+    Vec lanes = load(values);
+    for (int64_t i = kLanes; i + kLanes <= count; i += kLanes) {
+      const Vec v = load(values + i);
+      lanes = v > lanes ? v : lanes;
+    }
+    for (int64_t lane = 0; lane < kLanes; ++lane) most = lanes[lane] > most ? lanes[lane] : most;
+  }
+  for (int64_t i = count / kLanes * kLanes; i < count; ++i) most = values[i] > most ? values[i] : most;
+  return most;
+}
+
 // e^x within 2 units in the last place for |x| <= 87, clamped beyond; NaN stays NaN.
 SCIMIND_INLINE Vec exponential(Vec x) {
   x = x < fill(-87.0f) ? fill(-87.0f) : x;

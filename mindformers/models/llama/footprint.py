@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from mindformers.modalities import MODALITIES
 from mindformers.models.footprint import BYTES, CPU, Activations, Batch, Weight
+from mindformers.models.llama.cutting import obstacle
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.names import weight_shapes
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
@@ -67,15 +68,8 @@ class LlamaFootprint:
         return found
 
     def obstacle(self, parts: int) -> str:
-        """Attention is cut by heads, every expert by its neurons, embedding and head by tokens."""
-        config = self.config
-        neurons = config.ffn_size // (config.experts.num_experts if config.is_routed else 1)
-        counts = {
-            f"num_heads {config.num_heads}": config.num_heads,
-            f"n_kv_heads {config.num_kv_heads}": config.num_kv_heads,
-            f"the {neurons} neurons of an expert" if config.is_routed else f"the {neurons} neurons": neurons,
-        }
-        return next((f"a divisor of {what}" for what, count in counts.items() if count % parts), "")
+        """What was expected in place of so many tensor-parallel parts; empty where they fit."""
+        return obstacle(self.config, parts)
 
     def activations(self, batch: Batch) -> Activations:
         """What a training step holds."""

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from mindspore import nn
 
+from mindformers.models.llama.cutting import obstacle
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.modules.feed_forward import FeedForward
 from mindformers.parallel.cuts import Cut
 from mindformers.parallel.mesh import Group
 from mindformers.parallel.parts import AgreedRouter, Part, PartOfEmbedding, PartOfHead
 
-
-def obstacle(config: LlamaConfig, parts: int) -> str:
-    """Why this LLaMA cannot be cut into so many parts, as what was expected instead; empty where it can."""
-    num_experts = config.experts.num_experts if config.is_routed else 1
-    counts = {
-        f"num_heads {config.num_heads}": config.num_heads,
-        f"n_kv_heads {config.num_kv_heads}": config.num_kv_heads,
-        f"the {config.ffn_size // num_experts} neurons of an expert": config.ffn_size // num_experts,
-    }
-    return next((f"a divisor of {what}" for what, count in counts.items() if count % parts), "")
+__all__ = ["cuts_of", "obstacle", "place_parts", "shares_gradient"]
 
 
 def cuts_of(config: LlamaConfig) -> dict[str, Cut]:

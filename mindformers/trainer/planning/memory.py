@@ -90,11 +90,9 @@ def training_memory(network: Network, layout: Layout, device: str) -> TrainingMe
         added = network.footprint.adapter(batch, network.num_adapted_cells, network.lora.lora_dropout > 0)
         kept += added / network.config.num_layers if layout.recompute and not is_cpu else added
     weights = sum(w.bytes_on(parts) for w in network.weights)
-    # Summed over copies of the network they are in float32; a CPU then holds them as they came, joined, and summed.
-    own = sum(w.bytes_on(parts) for w in trained)
-    is_summed = layout.data > 1
-    gradients = (3 * own if is_cpu else max(own, FLOAT32 * numbers)) if is_summed else own
-    optimizer = 2.0 * FLOAT32 * numbers / (layout.data if layout.shards_optimizer else 1)
+    shares = layout.data if layout.shards_optimizer else 1
+    gradients = _gradients(sum(w.bytes_on(parts) for w in trained), FLOAT32 * numbers / shares, layout, is_cpu)
+    optimizer = 2.0 * FLOAT32 * numbers / shares
     held = FLOAT32 * numbers if layout.micro_batches > 1 else 0
     update = FLOAT32 * max((w.size_on(parts) for w in trained), default=0)
     overhead = _CPU_PROCESS if is_cpu else _ACCELERATOR_RUNTIME
@@ -104,6 +102,14 @@ def training_memory(network: Network, layout: Layout, device: str) -> TrainingMe
     return TrainingMemory(
         weights, gradients, optimizer, held, kept, found.working, found.output, update, overhead, peak
     )
+
+
+def _gradients(own: float, added_up: float, layout: Layout, is_cpu: bool) -> float:
+    """Over copies of the network they are added up in float32, bucket by bucket; with a shared optimizer a copy keeps
+    its stretch of the sums alone. A CPU holds them as they came, joined in buckets, and added up."""
+    if layout.data == 1:
+        return own
+    return 2 * own + added_up if is_cpu else max(own, added_up)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ class Network:
         """Linear layers with a low-rank addition."""
         return sum(name.endswith(LORA_A) for name in self.adapter)
 
+    def obstacle(self, parts: int) -> str:
+        """What was expected in place of so many tensor-parallel parts; empty where they fit."""
+        if parts > 1 and self.lora is not None:
+            return "1 with LoRA, which trains beside whole copies"
+        return self.footprint.obstacle(parts)
+
     def flops_per_token(self) -> float:
         """Operations for a token, forward and backward: 6 per weight of a product, 4 where it is frozen, attention."""
         products = sum(w.size * (6 if w.is_trained else 4) for w in self.weights if w.is_product)

@@ -148,6 +148,6 @@ def layout_of(recipe: Recipe) -> Layout:
 
 
 def _check_split(network: Network, layout: Layout) -> None:
-    if why := network.footprint.obstacle(layout.tensor):
+    if why := network.obstacle(layout.tensor):
         got, next_step = f"got {layout.tensor}", "correct it, or pass --device_num N to see every split"
         raise InputError("parallel_config.model_parallel", got, why, next_step)

@@ -39,7 +39,7 @@ def candidates(network: Network, given: Layout, num_devices: int, device: str) -
     found = []
     for recompute in _recomputes(given, device):
         for tensor in (n for n in range(1, num_devices + 1) if num_devices % n == 0):
-            if network.footprint.obstacle(tensor):
+            if network.obstacle(tensor):
                 continue
             data = num_devices // tensor
             for shards in (False, True) if data > 1 else (False,):
