@@ -9,6 +9,7 @@ the next one chosen, behind the first one; the whole answer has the prompt in it
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import time
 from collections.abc import Sequence
@@ -116,15 +117,18 @@ def config_of(size: str, routing: str = "none") -> LlamaConfig:
 
 
 def measure(sides: dict[str, Peer | Ours], batch: int, seconds: float) -> list[list[Seconds]]:
-    """Take turns until the time is over, at least three times; the first turn warms up and is left out."""
+    """Take turns, in an order of its own each, until the time is over, at least three times; the first one warms up and
+    is left out."""
     rounds: list[list[Seconds]] = []
+    names, draws = list(sides), random.Random(0)
     end = None
     while end is None or len(rounds) < 3 or time.perf_counter() < end:
-        times = [side.seconds(batch) for side in sides.values()]
+        order = draws.sample(names, len(names))
+        times = {name: sides[name].seconds(batch) for name in order}
         if end is None:
             end = time.perf_counter() + seconds
         else:
-            rounds.append(times)
+            rounds.append([times[name] for name in names])
     return rounds
 
 

@@ -16,6 +16,7 @@ from mindspore import Tensor
 
 from mindformers.kernels.build import kernel_library
 from mindformers.kernels.decode_weights import ROUTINGS, DecodeWeights, check_weights
+from mindformers.kernels.large_pages import aligned_zeros
 
 NO_OUTPUT = -1
 _OUTSIDE = 1
@@ -72,7 +73,7 @@ class NativeDecoder:
         self.library, self.weights, self.num_slots, self.length = ctypes.CDLL(str(library)), weights, num_slots, length
         self.vocab_size = weights.embedding.shape[0]
         shape = (len(weights.layers), 2, num_slots, weights.num_kv_heads, length, weights.head_dim)
-        self.caches = np.zeros(shape, np.float32)
+        self.caches = aligned_zeros(shape)
         self._sizes, self._tensors = _sizes(weights, num_slots, length), weights.tensors()
 
     def step(self, rows: np.ndarray, num_outputs: int, columns: np.ndarray | None = None) -> np.ndarray:

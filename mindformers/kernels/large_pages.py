@@ -1,54 +1,75 @@
-"""Weights in pages of 2 MiB: a token reads all of them, and with 4 KiB a page the TLB holds next to none."""
+"""Weights in pages of 2 MiB, each from a cache line on.
+
+A token reads all weights, and with 4 KiB a page the TLB holds next to none of them; sixteen floats that lie across two
+lines cost two reads.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import sys
-from collections.abc import Iterable
+import mmap
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import mindspore as ms
-from mindspore import Parameter
+import numpy as np
+from mindspore import Parameter, Tensor
 
-# From Linux' mman.h; collapsing at once needs 6.1, before that the kernel does it some day.
-_MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
-_LARGE_PAGE = 2 << 20
+_LARGE_PAGE, _LINE = 2 << 20, 64
+_MOVED_TOGETHER = 128 << 20
+_C_LIBRARY = ctypes.CDLL(None)
+
+
+def aligned_zeros(shape: Sequence[int], dtype: type = np.float32) -> np.ndarray:
+    """Zeros [shape] that begin with a cache line, in large pages where the system has them."""
+    (array,) = aligned_arrays([(tuple(shape), dtype)])
+    return array
+
+
+def aligned_arrays(forms: Sequence[tuple[tuple[int, ...], type]]) -> list[np.ndarray]:
+    """Zeros of these shapes and types, side by side, each from a cache line on.
+
+    The memory goes back to the system with the last of them.
+    """
+    sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in forms]
+    places = np.cumsum([0] + [-(-size // _LINE) * _LINE for size in sizes])
+    # Private: what is shared gets no large pages.
+    held = mmap.mmap(-1, int(places[-1]) + _LARGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # a system without them: only slower
+            held.madvise(mmap.MADV_HUGEPAGE)
+    memory = np.frombuffer(held, np.uint8)
+    first = -memory.ctypes.data % _LARGE_PAGE
+    return [
+        memory[first + place : first + place + size].view(dtype).reshape(shape)
+        for (shape, dtype), place, size in zip(forms, places, sizes, strict=False)
+    ]
 
 
 def use_large_pages(parameters: Iterable[Parameter]) -> int:
-    """Ask Linux to hold the values of parameters in large pages; contents and addresses stay.
+    """Move the values of parameters, float32 ones on the CPU, into such memory; they stay what they are.
 
-    A request only: where the system has no such pages, or none left, everything is as before. To be asked after the
-    values are loaded, since loading may move them. Takes some two seconds a gigabyte.
-
-    Args:
-        parameters: on the CPU.
+    To be asked after the values are loaded, since loading may move them. Takes up to two seconds a gigabyte, and for a
+    moment memory for a part of them beside them.
 
     Returns:
-        Bytes that are in large pages now, as far as the system tells.
+        Bytes that have been moved.
     """
-    if not sys.platform.startswith("linux") or ms.get_context("device_target") != "CPU":
+    if ms.get_context("device_target") != "CPU":
         return 0
-    advise = ctypes.CDLL(None, use_errno=True).madvise
-    return sum(_collapse(advise, start, end) for start, end in runs((p.data_ptr(), p.nbytes) for p in parameters))
+    left = [parameter for parameter in parameters if parameter.dtype == ms.float32]
+    moved = sum(parameter.nbytes for parameter in left)
+    while left:
+        num_bytes = np.cumsum([parameter.nbytes for parameter in left])
+        count = 1 + int(np.searchsorted(num_bytes, _MOVED_TOGETHER))
+        _move(left[:count])
+        left = left[count:]
+    return moved
 
 
-def runs(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Stretches of memory, start and end in bytes, that hold places given by address and size; what lies less than a
-    large page apart is one stretch, as allocators put small tensors side by side."""
-    merged: list[tuple[int, int]] = []
-    for start, size in sorted(places):
-        if merged and start - merged[-1][1] < _LARGE_PAGE:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], start + size))
-        else:
-            merged.append((start, start + size))
-    return merged
-
-
-def _collapse(advise: ctypes._CFuncPtr, start: int, end: int) -> int:
-    """Only whole large pages inside the stretch can be had."""
-    first, last = -(-start // _LARGE_PAGE) * _LARGE_PAGE, end // _LARGE_PAGE * _LARGE_PAGE
-    if last <= first:
-        return 0
-    stretch = ctypes.c_void_p(first), ctypes.c_size_t(last - first)
-    advise(*stretch, _MADV_HUGEPAGE)
-    return 0 if advise(*stretch, _MADV_COLLAPSE) else last - first
+def _move(parameters: Sequence[Parameter]) -> None:
+    for parameter, array in zip(parameters, aligned_arrays([(p.shape, np.float32) for p in parameters]), strict=True):
+        np.copyto(array, parameter.asnumpy())
+        parameter.set_data(Tensor.from_numpy(array))
+    if hasattr(_C_LIBRARY, "malloc_trim"):  # else what they left stays with the process
+        _C_LIBRARY.malloc_trim(0)

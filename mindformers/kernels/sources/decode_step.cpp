@@ -16,8 +16,8 @@ namespace {
 constexpr int64_t kMostRows = 128;
 
 void step_together(const Model& model, const Row* rows, int64_t count, float* logits) {
-  Shared shared(model, rows, count, logits);
   const int threads = omp_get_max_threads();
+  Shared shared(model, rows, count, logits, threads);
   std::vector<std::unique_ptr<Worker>> workers;
   for (int thread = 0; thread < threads; ++thread) workers.push_back(std::make_unique<Worker>(shared));
 #pragma omp parallel num_threads(threads)

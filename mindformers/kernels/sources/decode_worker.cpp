@@ -11,17 +11,12 @@ namespace scimind {
 namespace decode {
 namespace {
 
-// Rows of a weight per task: a few microseconds of work, and enough tasks for all threads to end together.
-constexpr int64_t kMostOutputs = 64, kTaskFloats = 32768, kLeastTasks = 8;
+// Rows of a weight per task: a few microseconds of work at least, and enough tasks for all threads to end together.
+constexpr int64_t kMostOutputs = 64, kTaskFloats = 32768, kTasksPerThread = 4;
 // Neurons of every expert per task.
 constexpr int64_t kExpertNeurons = 8;
 // Rows that share a list of runs.
 constexpr int64_t kGroup = 4;
-
-int64_t outputs_per_task(int64_t outputs, int64_t width) {
-  const int64_t wanted = std::min(kTaskFloats / width, outputs / kLeastTasks);
-  return std::clamp<int64_t>(wanted / 4 * 4, 4, kMostOutputs);
-}
 
 int64_t pieces(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
 
@@ -67,10 +62,11 @@ int64_t scratch_size(const Shared& shared) {
 
 }  // namespace
 
-Shared::Shared(const Model& model, const Row* rows, int64_t count, float* logits)
+Shared::Shared(const Model& model, const Row* rows, int64_t count, float* logits, int threads)
     : model(model),
       rows(rows),
       count(count),
+      threads(threads),
       projected((model.heads + 2 * model.kv_heads) * model.head_dim),
       memory(count * (2 * model.width + projected + model.neurons + model.experts)),
       x(memory),
@@ -113,6 +109,13 @@ void Worker::run() {
     add_product(layer.w2, model_.neurons, shared_.hidden, model_.routing != Routing::kNone);
   }
   compute_logits();
+}
+
+// Several rows take longer for each weight, and fetch what follows in the same task.
+int64_t Worker::outputs_per_task(int64_t outputs, int64_t width) const {
+  const int64_t lasting = count_ > 1 ? kMostOutputs : kTaskFloats / width;
+  const int64_t wanted = std::min(lasting, outputs / (kTasksPerThread * shared_.threads));
+  return std::clamp<int64_t>(wanted / 8 * 8, 8, kMostOutputs);
 }
 
 void Worker::embed() {

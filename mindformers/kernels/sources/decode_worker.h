@@ -14,11 +14,12 @@ namespace decode {
 
 // What the threads compute together; n rows.
 struct Shared {
-  Shared(const Model& model, const Row* rows, int64_t count, float* logits);
+  Shared(const Model& model, const Row* rows, int64_t count, float* logits, int threads);
 
   const Model& model;
   const Row* const rows;
   const int64_t count;
+  const int threads;
   std::vector<int64_t> ends;    // rows whose logits are asked for
   const int64_t projected;  // (H + 2 G) d: queries, keys and values of a token
   Buffer memory;
@@ -41,6 +42,7 @@ class Worker {
   void share(int64_t tasks, Prepare prepare, Work work) {
     shared_.phases.share(phase_++, tasks, prepare, work);
   }
+  int64_t outputs_per_task(int64_t outputs, int64_t width) const;
   void embed();
   void project(const LayerWeights& layer);
   void remember_all(const LayerWeights& layer);
