@@ -24,7 +24,7 @@ class Engine:
     Args:
         net: has `prefill`, `decode`, `new_caches` and `config` (as `LlamaForCausalLM`).
         use_cache: False computes every step from the whole text again: slow, and the same answers.
-        tokenizer: needed for stop texts and constraints only.
+        tokenizer: needed for stop texts and constraints; ids of the network that it lacks are never chosen.
     """
 
     def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None) -> None:
@@ -32,6 +32,7 @@ class Engine:
         self.net.set_train(False)
         use_large_pages(net.get_parameters())
         self._use_cache = use_cache
+        self.num_ids = min(self.config.vocab_size, len(tokenizer)) if tokenizer else self.config.vocab_size
         self._slots: OrderedDict[tuple[int, int], Slots] = OrderedDict()
         self._constraints: dict[str, Any] = {}
 
@@ -123,7 +124,7 @@ class Engine:
         """Slots for texts of so many tokens, prompt and answer; those of the last shapes are kept and used again."""
         shape = (num_slots, bucket(longest, self.config.seq_length))
         if shape not in self._slots:
-            self._slots[shape] = new_slots(self.net, *shape, self._use_cache)
+            self._slots[shape] = new_slots(self.net, *shape, self.num_ids, self._use_cache)
         self._slots.move_to_end(shape)
         while len(self._slots) > _KEPT_SHAPES:
             self._slots.popitem(last=False)

@@ -79,8 +79,6 @@ class RowSampler:
             logits = penalised(logits, self.seen, self.options.repetition_penalty)
         if self.state is not None:
             allowed = self.state.allowed(budget)
-            if len(allowed) < len(logits):  # rows of the model behind the tokenizer's last token
-                allowed = np.pad(allowed, (0, len(logits) - len(allowed)))
             logits = np.where(allowed, logits, -np.inf)
         if self._is_early and self.eos_token_id >= 0:
             free = np.isfinite(logits).sum() - np.isfinite(logits[self.eos_token_id])

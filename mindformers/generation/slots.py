@@ -17,12 +17,19 @@ from mindformers.kernels.decode import native_decoder
 _SMALLEST_BUCKET = 16
 
 
-def new_slots(net: Any, num_slots: int, length: int, use_cache: bool = True) -> Slots:
-    """Slots for B texts of up to L tokens, of the fastest kind there is for this network."""
+def new_slots(net: Any, num_slots: int, length: int, num_ids: int, use_cache: bool = True) -> Slots:
+    """Slots for B texts of up to L tokens, of the fastest kind there is for this network.
+
+    Args:
+        net: has `prefill`, `decode`, `new_caches` and `decode_weights`.
+        num_slots, length: B and L.
+        num_ids: V, ids that may be chosen; the network's rows behind them get no logits.
+        use_cache: False computes every step from the whole text again.
+    """
     if not use_cache:
-        return UncachedSlots(net, num_slots, length)
-    decoder = native_decoder(net.decode_weights(), num_slots, length)
-    return CachedSlots(net, num_slots, length) if decoder is None else NativeSlots(decoder)
+        return UncachedSlots(net, num_slots, length, num_ids)
+    decoder = native_decoder(net.decode_weights(), num_slots, length, num_ids)
+    return CachedSlots(net, num_slots, length, num_ids) if decoder is None else NativeSlots(decoder)
 
 
 def bucket(length: int, limit: int) -> int:
@@ -40,12 +47,13 @@ class CachedSlots:
         net: has `prefill`, `decode` and `new_caches`.
         num_slots: B.
         length: L, tokens that a slot can hold.
+        num_ids: V, ids that may be chosen.
     """
 
     most_prompt_tokens = sys.maxsize
 
-    def __init__(self, net: Any, num_slots: int, length: int) -> None:
-        self.net, self.num_slots, self.length = net, num_slots, length
+    def __init__(self, net: Any, num_slots: int, length: int, num_ids: int) -> None:
+        self.net, self.num_slots, self.length, self.num_ids = net, num_slots, length, num_ids
         self.caches = net.new_caches(num_slots, length)
         self._prefill, self._decode = PrefillStep(net, self.caches), DecodeStep(net, self.caches)
         self._rearrange = RearrangeStep(self.caches)
@@ -68,7 +76,7 @@ class CachedSlots:
         for number, piece in enumerate(pieces):
             if piece.position == 0:
                 logits[number] = self._fill(piece)
-        return logits if columns is None else logits[:, columns]
+        return logits[:, : self.num_ids] if columns is None else logits[:, columns]
 
     def rearrange(self, sources: Sequence[int], length: int) -> None:
         """Give slot b the first `length` positions of slot sources[b]."""
@@ -91,8 +99,8 @@ class UncachedSlots:
 
     most_prompt_tokens = sys.maxsize
 
-    def __init__(self, net: Any, num_slots: int, length: int) -> None:
-        self.net, self.num_slots, self.length = net, num_slots, length
+    def __init__(self, net: Any, num_slots: int, length: int, num_ids: int) -> None:
+        self.net, self.num_slots, self.length, self.num_ids = net, num_slots, length, num_ids
         self._texts: list[list[int]] = [[] for _ in range(num_slots)]
         self._whole = PrefillStep(net, None)
 
@@ -105,7 +113,7 @@ class UncachedSlots:
         lengths = Tensor(np.asarray([len(text) for text in texts], np.int32))
         ids = Tensor(_padded(texts, width, self.net.config.pad_token_id))
         logits = self._whole(ids, lengths, _whole(0)).asnumpy()[[piece.slot for piece in pieces]]
-        return logits if columns is None else logits[:, columns]
+        return logits[:, : self.num_ids] if columns is None else logits[:, columns]
 
     def rearrange(self, sources: Sequence[int], length: int) -> None:
         """As `CachedSlots.rearrange`."""

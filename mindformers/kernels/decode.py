@@ -22,13 +22,16 @@ NO_OUTPUT = -1
 _OUTSIDE = 1
 
 
-def native_decoder(weights: DecodeWeights | None, num_slots: int, length: int) -> NativeDecoder | None:
+def native_decoder(
+    weights: DecodeWeights | None, num_slots: int, length: int, num_ids: int | None = None
+) -> NativeDecoder | None:
     """A decoder over these weights.
 
     Args:
         weights: of the network; None where it has none that the step can use.
         num_slots: texts that are continued together.
         length: tokens that a slot can hold.
+        num_ids: V, the ids that are taken in and chosen from; None for all rows of the vocabulary table.
 
     Returns:
         The decoder, or None where there is no library, the device is no CPU, or a tensor is not float32.
@@ -41,7 +44,7 @@ def native_decoder(weights: DecodeWeights | None, num_slots: int, length: int) -
     if any(tensor.dtype != ms.float32 for tensor in weights.floats()):
         return None
     library = kernel_library()
-    return None if library is None else NativeDecoder(library, weights, num_slots, length)
+    return None if library is None else NativeDecoder(library, weights, num_slots, length, num_ids)
 
 
 class _Sizes(ctypes.Structure):
@@ -63,18 +66,23 @@ class NativeDecoder:
 
     Args:
         library: from `build.kernel_library`.
-        weights, num_slots, length: as `native_decoder`.
+        weights, num_slots, length, num_ids: as `native_decoder`.
     """
 
-    def __init__(self, library: Path, weights: DecodeWeights, num_slots: int, length: int) -> None:
+    def __init__(
+        self, library: Path, weights: DecodeWeights, num_slots: int, length: int, num_ids: int | None = None
+    ) -> None:
         check_weights(weights)
         if num_slots < 1 or length < 1:
             raise ValueError(f"slots: got {num_slots} of {length} tokens, expected at least one of each")
+        num_rows = weights.embedding.shape[0]
+        if num_ids is not None and not 1 <= num_ids <= num_rows:
+            raise ValueError(f"ids: got {num_ids}, expected 1 to the table's {num_rows}")
         self.library, self.weights, self.num_slots, self.length = ctypes.CDLL(str(library)), weights, num_slots, length
-        self.vocab_size = weights.embedding.shape[0]
+        self.vocab_size = num_ids or num_rows
         shape = (len(weights.layers), 2, num_slots, weights.num_kv_heads, length, weights.head_dim)
         self.caches = aligned_zeros(shape)
-        self._sizes, self._tensors = _sizes(weights, num_slots, length), weights.tensors()
+        self._sizes, self._tensors = _sizes(weights, num_slots, length, self.vocab_size), weights.tensors()
 
     def step(self, rows: np.ndarray, num_outputs: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Take tokens in.
@@ -153,13 +161,13 @@ class NativeDecoder:
         return (ctypes.c_void_p * len(self._tensors))(*map(_pointer, self._tensors))
 
 
-def _sizes(weights: DecodeWeights, num_slots: int, length: int) -> _Sizes:
+def _sizes(weights: DecodeWeights, num_slots: int, length: int, num_ids: int) -> _Sizes:
     return _Sizes(
         width=weights.embedding.shape[1],
         heads=weights.num_heads,
         kv_heads=weights.num_kv_heads,
         neurons=weights.layers[0].w1.shape[0],
-        vocab=weights.embedding.shape[0],
+        vocab=num_ids,
         positions=weights.cos.shape[0],
         slots=num_slots,
         cache_length=length,

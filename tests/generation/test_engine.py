@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mindformers.generation import Engine, GenerationOptions
+from mindformers.generation import Engine, GenerationOptions, slots
 from mindformers.generation.requests import Request
 from mindformers.generation.slots import bucket
 from mindformers.tools.errors import InputError
@@ -188,12 +188,36 @@ def test_a_stop_text_ends_an_answer_and_is_cut_off(engine: Engine, together: dic
         def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
             return "".join(chr(0x4E00 + index) for index in ids)
 
+        def __len__(self) -> int:
+            return engine.config.vocab_size
+
     whole = together[False][0]
     text = Letters().decode(whole)
     one = Engine(engine.net, tokenizer=Letters())
     options = GenerationOptions(max_new_tokens=NEW_TOKENS, stop=(text[6:8], text[3:5]))
     [(_, [answer])] = one.answers(PROMPTS[:1], options)
     assert (answer.ids, answer.reason) == (whole[: text.index(text[3:5])], "stop")
+
+
+NUM_KNOWN = 50
+FEWER = [[token for token in prompt if token < NUM_KNOWN] for prompt in PROMPTS]
+
+
+@pytest.mark.parametrize("more", [{}, {"do_sample": True}, {"num_beams": 3}, {"repetition_penalty": 1.2}], ids=str)
+def test_ids_that_the_tokenizer_lacks_are_never_chosen(engine: Engine, more: dict[str, object]) -> None:
+    options = GenerationOptions(max_new_tokens=NEW_TOKENS, **more)
+    assert any(max(answer) >= NUM_KNOWN for answer in engine.generate(FEWER, options))
+    found = Engine(engine.net, tokenizer=range(NUM_KNOWN)).generate(FEWER, options)
+    assert [len(answer) for answer in found] == [NEW_TOKENS] * len(PROMPTS)
+    assert max(map(max, found)) < NUM_KNOWN
+
+
+def test_nor_in_graphs_or_without_a_cache(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = GenerationOptions(max_new_tokens=8)
+    wanted = Engine(engine.net, tokenizer=range(NUM_KNOWN)).generate(FEWER[:2], few)
+    assert Engine(engine.net, False, range(NUM_KNOWN)).generate(FEWER[:2], few) == wanted
+    monkeypatch.setattr(slots, "native_decoder", lambda *_: None)
+    assert Engine(engine.net, True, range(NUM_KNOWN)).generate(FEWER[:2], few) == wanted
 
 
 LONG = [1, *range(2, 102)]  # more than goes in at once beside running answers
