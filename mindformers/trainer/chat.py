@@ -16,10 +16,14 @@ from mindformers.generation.streaming import TextStream
 from mindformers.modalities import split_spans
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
+from mindformers.tools.terminal import typed_lines
+from mindformers.trainer.interruption import Interruption
 
 HELP = """Write a question, with sequences in tags: Describe <molecule>CCO</molecule>.
 /clear   forget the conversation          /back   forget the last question and its answer
-/save F  write the conversation to a file /quit   leave (also Ctrl-D); Ctrl-C stops an answer"""
+/save F  write the conversation to a file /quit   leave (also Ctrl-D)
+Ctrl-C   stop the answer, or clear the line; a second one leaves"""
+LEAVE_HINT = "Ctrl-C once more, Ctrl-D or /quit leaves"
 
 
 class Chat:
@@ -47,10 +51,17 @@ class Chat:
         asked = Turn(HUMAN, question)
         prompt = self._prompt(asked)
         stream = TextStream(self.tokenizer)
-        try:
-            self.engine.stream(prompt, self.options, lambda token: show(stream.add(token)))
-        except KeyboardInterrupt:
-            show(" ...")
+        with Interruption(notice=None) as interruption:
+
+            def take(token: int) -> None:
+                show(stream.add(token))
+                if interruption.is_asked:
+                    raise KeyboardInterrupt
+
+            try:
+                self.engine.stream(prompt, self.options, take)
+            except KeyboardInterrupt:
+                show(" ...")
         show(stream.end())
         answer = self.tokenizer.decode(stream.ids, skip_special_tokens=True, with_tags=True).strip()
         self.turns += [asked, Turn(GPT, answer)]
@@ -99,14 +110,13 @@ def molecules_of(text: str) -> list[str]:
     return lines
 
 
-def converse(chat: Chat, lines: Iterable[str], out: TextIO, prompt: str = "") -> None:
+def converse(chat: Chat, lines: Iterable[str], out: TextIO) -> None:
     """Read questions and commands until the end of the input or `/quit`."""
 
     def show(text: str) -> None:
         out.write(text)
         out.flush()
 
-    show(prompt)
     for line in lines:
         words = line.strip().split(maxsplit=1)
         if words and words[0] == "/quit":
@@ -116,7 +126,8 @@ def converse(chat: Chat, lines: Iterable[str], out: TextIO, prompt: str = "") ->
                 _reply(chat, line.strip(), words, show)
         except InputError as error:
             show(f"error: {error.line()}\n")
-        show(prompt)
+        except KeyboardInterrupt:
+            show("\n")
 
 
 def _reply(chat: Chat, line: str, words: list[str], show: Callable[[str], None]) -> None:
@@ -141,7 +152,7 @@ def chat_in_terminal(recipe: Recipe, flags: argparse.Namespace) -> None:
 
     engine, tokenizer, options = answering(recipe, flags)
     chat = Chat(engine, tokenizer, get_template(recipe.processor.template), options)
-    is_terminal = sys.stdin.isatty()
-    if is_terminal:
-        sys.stdout.write(HELP + "\n")
-    converse(chat, sys.stdin, sys.stdout, "> " if is_terminal else "")
+    if not sys.stdin.isatty():
+        return converse(chat, sys.stdin, sys.stdout)
+    sys.stdout.write(HELP + "\n")
+    return converse(chat, typed_lines(sys.stdout, "> ", LEAVE_HINT), sys.stdout)

@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the step is finished and saved; a second one ends at once."""
+"""Ctrl-C during long work: what has begun is finished first; a second one ends at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.logging import get_logger
 
 logger = get_logger(__name__)
+_SAVED = "interrupted: the step is finished and saved; Ctrl-C once more ends at once"
 # MindSpore takes SIGINT over when a graph first runs and turns it into SIGTERM, which also is what job schedulers send.
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,10 +24,11 @@ class Interruption:
 
     Args:
         mesh: the devices of the run.
+        notice: what is said at the first one; None for nothing.
     """
 
-    def __init__(self, mesh: Mesh = ALONE) -> None:
-        self.mesh, self.is_asked = mesh, False
+    def __init__(self, mesh: Mesh = ALONE, notice: str | None = _SAVED) -> None:
+        self.mesh, self.notice, self.is_asked = mesh, notice, False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -47,4 +49,5 @@ class Interruption:
         if self.is_asked:
             raise KeyboardInterrupt
         self.is_asked = True
-        logger.warning("interrupted: the step is finished and saved; Ctrl-C once more ends at once")
+        if self.notice is not None:
+            logger.warning(self.notice)

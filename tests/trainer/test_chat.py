@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,6 +99,24 @@ def test_an_interrupted_answer_counts_as_it_stands(tokenizer: Any) -> None:
     chat = chat_with(Echo(tokenizer, stops_after=2), tokenizer)
     assert " ..." in talk(chat, "a")
     assert chat.turns[1].text == tokenizer.decode(chat.engine.says[:2]).strip()
+
+
+def test_an_interrupt_stops_the_answer_and_the_talk_goes_on(tokenizer: Any) -> None:
+    class Interrupted(Echo):
+        def stream(self, prompt: list[int], options: GenerationOptions, on_token: Callable[[int], None]) -> None:
+            def take(token: int) -> None:
+                if len(self.asked) == 1 and token == self.says[2]:
+                    signal.raise_signal(signal.SIGINT)
+                on_token(token)
+
+            super().stream(prompt, options, take)
+
+    chat = chat_with(Interrupted(tokenizer), tokenizer)
+    shown = talk(chat, "a", "b")
+    assert chat.turns[1].text == tokenizer.decode(chat.engine.says[:3]).strip()
+    assert chat.turns[3].text == ANSWER.strip()
+    assert " ..." in shown
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_molecules_are_listed_with_formula_and_weight() -> None:
