@@ -48,6 +48,7 @@ def compare(
     goals: dict[str, float] | None = None,
     seconds: float = 5.0,
     least_rounds: int = 5,
+    warm_up_calls: int = _WARM_UP_CALLS,
 ) -> list[Timing]:
     """Time the cases in turn, in rounds; every call must have finished its work when it returns.
 
@@ -57,13 +58,14 @@ def compare(
         goals: for some names, the least ratio aimed for.
         seconds: time to spend, after the warm-up.
         least_rounds: rounds to run even where they take longer.
+        warm_up_calls: of each case before the first round; 0 where its parts have been warmed up.
 
     Returns:
         One `Timing` per case, in the given order. Ratios are medians over the rounds, as the two times of one round
         were taken in the same moment.
     """
     for call in cases.values():
-        for _ in range(_WARM_UP_CALLS):
+        for _ in range(warm_up_calls):
             call()
     rounds = _rounds(list(cases.values()), seconds, least_rounds)
     goals = goals or {}
