@@ -96,12 +96,17 @@ PREDICT = (
         "adapter",
     ),
     Flag("num_beams", "whole", "width of beam search; 1 is none", ANSWERING),
+    Flag("length_penalty", "number", "beams: above 0 favours long answers, below 0 short ones; 1", ANSWERING),
+    Flag("num_return_sequences", "whole", "answers to each prompt, drawn or the best beams", frozenset({"predict"})),
+    Flag("log_probabilities", "bool", "write each answer's log-probability beside it", frozenset({"predict"})),
     Flag("do_sample", "bool", "draw tokens at random rather than take the likeliest", ANSWERING),
     Flag("top_k", "whole", "draw from so many likeliest tokens", ANSWERING),
     Flag("top_p", "number", "draw from the likeliest tokens that together have this probability", ANSWERING),
     Flag("temperature", "number", "below 1 bolder, above 1 more even", ANSWERING),
     Flag("repetition_penalty", "number", "above 1 makes repetition less likely", ANSWERING),
     Flag("max_new_tokens", "whole", "longest answer, tokens", ANSWERING),
+    Flag("min_new_tokens", "whole", "shortest answer, tokens", ANSWERING),
+    Flag("stop", "text", "texts that end an answer, which is cut before them", ANSWERING, is_list=True),
     Flag(
         "constrain", "text", "only valid answers of this form", ANSWERING, choices=("smiles", "protein", "dna", "rna")
     ),

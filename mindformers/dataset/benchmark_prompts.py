@@ -68,8 +68,8 @@ def is_benchmark(path: str | Path) -> bool:
     return isinstance(first, JsonRow) and isinstance(first.value, dict) and {"question", "answer"} <= first.value.keys()
 
 
-def benchmark_prompts(path: Path, template: Template, shots: Shots) -> Iterator[Prompt]:
-    """The prompts of a file, in order; examples that were left out are counted in one warning.
+def benchmark_prompts(path: Path, template: Template, shots: Shots, is_told: bool = False) -> Iterator[Prompt]:
+    """The prompts of a file, in order; examples that were left out are counted in one warning, unless that `is_told`.
 
     Yields:
         Prompts with the columns `task`, `input`, `shots` (how many), `ground truth` (a JSON list where there are
@@ -90,7 +90,7 @@ def benchmark_prompts(path: Path, template: Template, shots: Shots) -> Iterator[
             columns[PROBABILITY_COLUMN] = ""
             choices = tuple(template.answer(Turn(GPT, answer)) for answer in YES_AND_NO)
         yield Prompt(text, columns, f"{path} line {item.line}", choices)
-    if shortened:
+    if shortened and not is_told:
         logger.warning(
             "%s: %d prompts leave examples out, which would not fit into the model; the column %s counts those used",
             path,

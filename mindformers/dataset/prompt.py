@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mindformers.dataset.encode import Tokenizer
+from mindformers.tools.errors import InputError
+
 TASK_COLUMN = "task"
 TRUTH_COLUMN = "ground truth"
 PROBABILITY_COLUMN = "P(Yes)"
@@ -25,3 +28,10 @@ class Prompt:
     columns: dict[str, str] = field(default_factory=dict)
     source: str = "predict_data"
     choices: tuple[str, ...] = ()
+
+    def ids(self, tokenizer: Tokenizer) -> list[int]:
+        """The text's token ids. Raises InputError, naming the source, for a sequence that cannot be written."""
+        try:
+            return tokenizer.encode(self.text)
+        except InputError as error:
+            raise InputError(f"{self.source}: {error.what}", error.got, error.expected, error.next_step) from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mindformers.dataset.benchmark_prompts import Shots, benchmark_prompts, is_benchmark
-from mindformers.dataset.encode import Tokenizer
 from mindformers.dataset.example import GPT, HUMAN, BadRow, Turn
 from mindformers.dataset.instructions import CAPTION_INSTRUCTIONS, MOLGEN_INSTRUCTIONS
 from mindformers.dataset.prompt import TRUTH_COLUMN, Prompt
@@ -23,13 +23,8 @@ from mindformers.tools.errors import InputError
 _COLUMN_INSTRUCTIONS = {"smiles": CAPTION_INSTRUCTIONS[0], "description": MOLGEN_INSTRUCTIONS[0]}
 
 
-def read_prompts(
-    predict_data: str | Sequence[str],
-    template: Template | str,
-    tokenizer: Tokenizer | None = None,
-    shots: Shots | None = None,
-) -> list[Prompt]:
-    """The prompts of texts and files, in order.
+class Prompts:
+    """The prompts of texts and files, in order, read one by one each time that they are gone through.
 
     Args:
         predict_data: texts, or files by their suffix. A text is a human turn, put into the template (`plain` leaves it
@@ -39,35 +34,44 @@ def read_prompts(
             `.tsv`, `.csv`: a table with a column `SMILES` (else `description`), whose value is put into the instruction
             of its task; all columns are kept.
         template: the template, or its name; the one that the model was trained with.
-        tokenizer: when given, every prompt is encoded once so that a sequence outside its alphabet is found now.
         shots: which solved examples stand in front of an item of ChemLLMBench; by default all that come with it.
 
-    Raises:
-        InputError: a file is missing, empty or broken, a column or a line is, or a sequence cannot be encoded.
+    Raises, when gone through:
+        InputError: a file is missing, empty or broken, or a column or a line is.
     """
-    template = get_template(template) if isinstance(template, str) else template
-    given = [predict_data] if isinstance(predict_data, str) else list(predict_data)
-    prompts = [prompt for one in given for prompt in _prompts_of(one, template, shots or Shots())]
-    if not prompts:
-        raise InputError("predict_data", "no prompt", "a text or a file with prompts", "check the input")
-    if tokenizer is not None:
-        for prompt in prompts:
-            _check(prompt, tokenizer)
-    return prompts
+
+    def __init__(self, predict_data: str | Sequence[str], template: Template | str, shots: Shots | None = None) -> None:
+        self.given = [predict_data] if isinstance(predict_data, str) else list(predict_data)
+        self.template = get_template(template) if isinstance(template, str) else template
+        self.shots = shots or Shots()
+        self._is_told = False
+
+    def __iter__(self) -> Iterator[Prompt]:
+        if not self.given:
+            raise InputError("predict_data", "no prompt", "a text or a file with prompts", "check the input")
+        for one in self.given:
+            yield from self._of(one)
+        self._is_told = True
+
+    def _of(self, given: str) -> Iterator[Prompt]:
+        suffix, is_file = inner_suffix(given), os.path.isfile(given)
+        if not is_file and (suffix not in _READERS or " " in given.strip()):
+            return iter([Prompt(self.template.render_prompt([Turn(HUMAN, given)]))])
+        if suffix not in _READERS:
+            raise InputError(
+                f"predict_data '{given}'", f"suffix '{suffix}'", f"one of {', '.join(_READERS)}", "rename it"
+            )
+        if suffix in _JSON and is_benchmark(given):
+            return benchmark_prompts(Path(given), self.template, self.shots, is_told=self._is_told)
+        return _some(given, _READERS[suffix](Path(given), self.template))
 
 
-def _prompts_of(given: str, template: Template, shots: Shots) -> list[Prompt]:
-    suffix, is_file = inner_suffix(given), os.path.isfile(given)
-    if not is_file and (suffix not in _READERS or " " in given.strip()):
-        return [Prompt(template.render_prompt([Turn(HUMAN, given)]))]
-    if suffix not in _READERS:
-        raise InputError(f"predict_data '{given}'", f"suffix '{suffix}'", f"one of {', '.join(_READERS)}", "rename it")
-    if suffix in _JSON and is_benchmark(given):
-        return list(benchmark_prompts(Path(given), template, shots))
-    prompts = list(_READERS[suffix](Path(given), template))
-    if not prompts:
+def _some(given: str, prompts: Iterator[Prompt]) -> Iterator[Prompt]:
+    """Prompts, of which there must be one."""
+    first = next(prompts, None)
+    if first is None:
         raise InputError(f"predict_data '{given}'", "no prompt in it", "one prompt or more", "check the file")
-    return prompts
+    return chain([first], prompts)
 
 
 def _ready_prompts(path: Path, template: Template) -> Iterator[Prompt]:
@@ -148,13 +152,6 @@ def _checked_row(path: Path, row: TableRow, header: list[str], column: int) -> s
     if not value:
         raise _line_error(path, row.line, f"'{header[column]}' is empty", "a value")
     return value
-
-
-def _check(prompt: Prompt, tokenizer: Tokenizer) -> None:
-    try:
-        tokenizer.encode(prompt.text)
-    except InputError as error:
-        raise InputError(f"{prompt.source}: {error.what}", error.got, error.expected, error.next_step) from error
 
 
 def _line_error(path: Path, line: int, got: str, expected: str) -> InputError:

@@ -123,7 +123,7 @@ class Batch:
     def _choose(self, one: Running, logits: np.ndarray, is_part: bool) -> Answer | None:
         """Choose a sequence's next token; its answer when that was the last one."""
         token = one.sampler.choose(logits, one.limit - len(one.ids), is_part)
-        if one.request.options.num_samples > 1:
+        if one.request.options.is_scored:
             one.log_probability += log_probability_of(logits, token)
         return self._accept(one, token)
 

@@ -16,6 +16,7 @@ import numpy as np
 from mindformers.generation.options import GenerationOptions
 from mindformers.generation.requests import Answer, Piece
 from mindformers.generation.sampling import RowSampler
+from mindformers.generation.stopping import StopTexts
 
 
 @dataclass
@@ -29,15 +30,16 @@ class Beam:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A continuation: the number of the beam, the token, the summed log-probability (nats)."""
+    """A continuation: the number of the beam, the token, the summed log-probability (nats), the answer if it ends."""
 
     source: int
     token: int
     score: float
+    answer: Answer | None = None
 
 
 def search_beams(slots: Any, engine: Any, prompt: list[int], options: GenerationOptions) -> list[Answer]:
-    """The `num_samples` best answers to one prompt, best first.
+    """The `num_return_sequences` best answers to one prompt, best first.
 
     Args:
         slots: as many as beams.
@@ -46,7 +48,7 @@ def search_beams(slots: Any, engine: Any, prompt: list[int], options: Generation
         options: `num_beams`, `length_penalty` and the limits.
     """
     limit = min(options.max_new_tokens, engine.config.seq_length - len(prompt))
-    search = _Search(options, engine.config.eos_token_id, limit)
+    search = _Search(options, engine.config.eos_token_id, limit, StopTexts(options.stop, engine.tokenizer))
     first = RowSampler(options, prompt, search.eos, state=engine.constrained(options, limit))
     logits = np.repeat(slots.take([Piece(0, prompt, 0)]), options.num_beams, axis=0)
     slots.rearrange([0] * options.num_beams, len(prompt))
@@ -54,7 +56,7 @@ def search_beams(slots: Any, engine: Any, prompt: list[int], options: Generation
     while True:
         kept = search.advance(beams, logits)
         if not kept:
-            return search.best(options.num_samples)
+            return search.best(options.num_return_sequences)
         sources = [candidate.source for candidate in kept]
         beams = [_continued(beams[candidate.source], candidate) for candidate in kept]
         position = len(prompt) + len(beams[0].ids) - 1
@@ -73,8 +75,9 @@ def _continued(beam: Beam, candidate: Candidate) -> Beam:
 class _Search:
     """What is finished, and what may still become better."""
 
-    def __init__(self, options: GenerationOptions, eos: int, limit: int) -> None:
+    def __init__(self, options: GenerationOptions, eos: int, limit: int, stop_texts: StopTexts) -> None:
         self.options, self.eos, self.limit, self.width = options, eos, limit, options.num_beams
+        self.stop_texts = stop_texts
         self.done: list[tuple[float, Answer]] = []
 
     def advance(self, beams: list[Beam], logits: np.ndarray) -> list[Candidate]:
@@ -83,9 +86,9 @@ class _Search:
         length = len(beams[0].ids) + 1
         is_last = length == self.limit
         for candidate in candidates[: self.width]:
-            if candidate.token == self.eos or is_last:
-                self._finish(beams[candidate.source], candidate, length)
-        running = [candidate for candidate in candidates if candidate.token != self.eos][: self.width]
+            if candidate.answer is not None:
+                self._finish(candidate, length)
+        running = [candidate for candidate in candidates if candidate.answer is None][: self.width]
         if is_last or not running or not self._can_improve(running[0].score, length):
             return []
         return running
@@ -105,13 +108,22 @@ class _Search:
         best = np.argpartition(-scores, count - 1)[:count] if count < scores.size else np.arange(scores.size)
         best = best[np.lexsort((best, -scores[best]))]
         sources, tokens = np.divmod(best, logits.shape[1])
-        return [Candidate(int(s), int(t), float(scores[b])) for s, t, b in zip(sources, tokens, best, strict=True)]
+        return [
+            Candidate(int(s), int(t), float(scores[b]), self._answer(beams[s], int(t), float(scores[b])))
+            for s, t, b in zip(sources, tokens, best, strict=True)
+        ]
 
-    def _finish(self, beam: Beam, candidate: Candidate, length: int) -> None:
-        ended = candidate.token == self.eos
-        ids = beam.ids if ended else [*beam.ids, candidate.token]
-        answer = Answer(list(ids), candidate.score, "eos" if ended else "length")
-        self.done.append((candidate.score / length**self.options.length_penalty, answer))
+    def _answer(self, beam: Beam, token: int, score: float) -> Answer | None:
+        """The answer that a token ends; None where it goes on."""
+        ids = [*beam.ids, token]
+        if token == self.eos:
+            return Answer(list(beam.ids), score, "eos")
+        if self.options.stop and (kept := self.stop_texts.cut(ids)) is not None:
+            return Answer(kept, score, "stop")
+        return Answer(ids, score, "length") if len(ids) == self.limit else None
+
+    def _finish(self, candidate: Candidate, length: int) -> None:
+        self.done.append((candidate.score / length**self.options.length_penalty, candidate.answer))
         self.done.sort(key=lambda pair: -pair[0])
         del self.done[self.width :]
 

@@ -9,11 +9,10 @@ from typing import Any
 from mindformers.generation.batch import Batch
 from mindformers.generation.beams import search_beams
 from mindformers.generation.options import GenerationOptions
-from mindformers.generation.requests import Answer, Request, Running
+from mindformers.generation.requests import Answer, Request, Running, check_prompt
 from mindformers.generation.sampling import RowSampler
 from mindformers.generation.slots import Slots, bucket, new_slots
 from mindformers.kernels.large_pages import use_large_pages
-from mindformers.tools.errors import InputError
 
 _KEPT_SHAPES = 2
 
@@ -36,19 +35,9 @@ class Engine:
         self._slots: OrderedDict[tuple[int, int], Slots] = OrderedDict()
         self._constraints: dict[str, Any] = {}
 
-    @property
-    def longest_prompt(self) -> int:
-        """Tokens a prompt may have; one position is left for an answer."""
-        return self.config.seq_length - 1
-
     def check(self, prompt: Sequence[int], what: str) -> None:
         """Raises InputError, naming `what`, where a prompt is empty or longer than the model."""
-        if not prompt:
-            raise InputError(what, "no tokens", "at least one token", "give it some text")
-        if len(prompt) > self.longest_prompt:
-            raise InputError(
-                what, f"{len(prompt)} tokens", f"at most {self.longest_prompt} (seq_length - 1)", "shorten the prompt"
-            )
+        check_prompt(prompt, self.config.seq_length, what)
 
     def generate(
         self,
@@ -67,7 +56,6 @@ class Engine:
         options: GenerationOptions,
         first_index: int = 0,
         batch_size: int | None = None,
-        skip: int = 0,
     ) -> Iterator[tuple[int, list[Answer]]]:
         """Answer prompts, in their order.
 
@@ -76,10 +64,9 @@ class Engine:
             options: how to choose tokens and when to stop.
             first_index: the first prompt's place in the whole input; random draws follow from it.
             batch_size: slots, prompts that are decoded together; None means one for each.
-            skip: prompts at the beginning that are not answered; the others are answered as if they were.
 
         Yields:
-            Each prompt's number from 0 and its answers: `num_samples` of them, or the best beams, best first.
+            Each prompt's number from 0 and its `num_return_sequences` answers; beams come best first.
 
         Raises:
             InputError: an empty prompt, or one that is longer than the model.
@@ -87,32 +74,53 @@ class Engine:
         rows = [list(prompt) for prompt in prompts]
         for number, row in enumerate(rows):
             self.check(row, f"prompt {first_index + number + 1}")
-        if len(rows) <= skip:
-            return
-        longest = max(map(len, rows)) + options.max_new_tokens
+        if rows:
+            num_requests = len(rows) * options.num_return_sequences
+            num_slots = min(batch_size or num_requests, num_requests)
+            yield from self.answers_in_turn(rows, options, max(map(len, rows)), num_slots, first_index)
+
+    def answers_in_turn(
+        self,
+        prompts: Iterable[Sequence[int]],
+        options: GenerationOptions,
+        longest: int,
+        num_slots: int,
+        first_index: int = 0,
+    ) -> Iterator[tuple[int, list[Answer]]]:
+        """As `answers`, of any number of prompts, which are taken only as slots become free and kept no longer.
+
+        Args:
+            prompts: token ids of each prompt, which `check` lets pass.
+            options, first_index: as there.
+            longest: tokens of the longest prompt.
+            num_slots: prompts that are decoded together.
+        """
+        length = longest + options.max_new_tokens
         if options.num_beams > 1:
-            slots = self.slots_for(options.num_beams, longest)
-            for number in range(skip, len(rows)):
-                yield number, search_beams(slots, self, rows[number], options)
+            slots = self.slots_for(options.num_beams, length)
+            yield from ((number, search_beams(slots, self, row, options)) for number, row in enumerate(prompts))
             return
         requests = (
-            Request(rows[number], options, first_index + number, sample)
-            for number in range(skip, len(rows))
-            for sample in range(options.num_samples)
+            Request(row, options, index, sample)
+            for index, row in enumerate(prompts, first_index)
+            for sample in range(options.num_return_sequences)
         )
-        num_requests = len(rows) * options.num_samples
-        slots = self.slots_for(min(batch_size or num_requests, num_requests), longest)
         done: dict[int, dict[int, Answer]] = {}
-        following = skip
-        for request, answer in self.run(requests, slots):
-            done.setdefault(request.index - first_index, {})[request.sample] = answer
-            while len(done.get(following, ())) == options.num_samples:
-                yield following, [answer for _, answer in sorted(done.pop(following).items())]
+        following = first_index
+        for request, answer in self.run(requests, self.slots_for(num_slots, length)):
+            done.setdefault(request.index, {})[request.sample] = answer
+            while len(done.get(following, ())) == options.num_return_sequences:
+                yield following - first_index, [answer for _, answer in sorted(done.pop(following).items())]
                 following += 1
 
     def stream(self, prompt: Sequence[int], options: GenerationOptions, on_token: Callable[[int], None]) -> Answer:
-        """Answer one prompt; `on_token` is called with every token as it is chosen."""
+        """Answer one prompt; `on_token` is called with every token as it is chosen, with those of beams at the end."""
         self.check(prompt, "prompt")
+        if options.num_beams > 1:
+            [(_, [answer, *_])] = self.answers([prompt], options)
+            for token in answer.ids:
+                on_token(token)
+            return answer
         request = Request(list(prompt), options, on_token=on_token)
         return next(self.run([request], self.slots_for(1, len(prompt) + options.max_new_tokens)))[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 from mindformers.tools.errors import InputError
 
@@ -23,7 +24,8 @@ class GenerationOptions:
         stop: texts that end an answer; the answer is cut before them.
         num_beams: width of beam search; 1 is none.
         length_penalty: beams are compared by their log-probability over their length to this power.
-        num_samples: answers to each prompt.
+        num_return_sequences: answers to each prompt: drawn one by one, or the best beams.
+        log_probabilities: say how likely each answer is; always said of several.
         constrain: form that answers must have, e.g. `smiles`; None for any.
         seed: of the drawing. A prompt's draws depend on the seed, its place in the input and the number of the sample
             only, not on its batch.
@@ -42,9 +44,15 @@ class GenerationOptions:
     stop: tuple[str, ...] = ()
     num_beams: int = 1
     length_penalty: float = 1.0
-    num_samples: int = 1
+    num_return_sequences: int = 1
+    log_probabilities: bool = False
     constrain: str | None = None
     seed: int = 0
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether log-probabilities are asked for."""
+        return self.log_probabilities or self.num_return_sequences > 1
 
     @property
     def is_limited(self) -> bool:
@@ -60,7 +68,8 @@ class GenerationOptions:
             "top_p": (0 < self.top_p <= 1, "more than 0, at most 1"),
             "repetition_penalty": (self.repetition_penalty > 0, "more than 0"),
             "num_beams": (self.num_beams >= 1, "1 or more"),
-            "num_samples": (self.num_samples >= 1, "1 or more"),
+            "length_penalty": (isfinite(self.length_penalty), "a number"),
+            "num_return_sequences": (self.num_return_sequences >= 1, "1 or more"),
             "stop": (all(self.stop), "texts that are not empty"),
         }
         for name, (is_right, expected) in ranges.items():
@@ -68,7 +77,6 @@ class GenerationOptions:
                 raise InputError(name, str(getattr(self, name)), expected, "correct the value")
         if self.num_beams > 1 and self.do_sample:
             raise InputError("num_beams", "beam search and do_sample", "one of them", "set do_sample False")
-        if self.num_samples > 1 and not (self.do_sample or self.num_beams >= self.num_samples):
-            raise InputError(
-                "num_samples", str(self.num_samples), "do_sample True, or as many beams", "set do_sample True"
-            )
+        if self.num_return_sequences > 1 and not (self.do_sample or self.num_beams >= self.num_return_sequences):
+            what, expected = "num_return_sequences", "do_sample True, or num_beams of at least as many"
+            raise InputError(what, str(self.num_return_sequences), expected, "set do_sample True")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mindformers.generation.options import GenerationOptions
+from mindformers.tools.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,24 @@ class Answer:
     Args:
         ids: its tokens, without the end-of-sequence token and without a stop text.
         log_probability: sum over its tokens, the end-of-sequence token included, nats, under the model's own
-            distribution (before temperature, limits and constraint).
+            distribution (before temperature, limits and constraint); of beams that of the search. 0 where it is not
+            asked for.
         reason: `eos`, `stop` (a stop text) or `length`.
     """
 
     ids: list[int]
     log_probability: float = 0.0
     reason: str = "length"
+
+
+def check_prompt(prompt: Sequence[int], seq_length: int, what: str) -> None:
+    """Raises InputError, naming `what`, where a prompt is empty or leaves no room for an answer."""
+    if not prompt:
+        raise InputError(what, "no tokens", "at least one token", "give it some text")
+    if len(prompt) >= seq_length:
+        raise InputError(
+            what, f"{len(prompt)} tokens", f"at most {seq_length - 1} (seq_length - 1)", "shorten the prompt"
+        )
 
 
 class Piece(NamedTuple):
@@ -75,7 +87,7 @@ class Running:
     @property
     def columns(self) -> Any:
         """The ids whose logits it needs, int32 [K]; None for all."""
-        return None if self.request.options.num_samples > 1 else self.sampler.columns
+        return None if self.request.options.is_scored else self.sampler.columns
 
     @property
     def is_read(self) -> bool:

@@ -40,8 +40,8 @@ class RowSampler:
 
     @property
     def is_plain_greedy(self) -> bool:
-        """Whether the next token is simply the most likely one."""
-        free = self.seen is None and self.state is None and self.generator is None
+        """Whether the next token is simply the most likely one, and nothing else is asked of the logits."""
+        free = self.seen is None and self.state is None and self.generator is None and not self.options.is_scored
         return free and self.count >= self.options.min_new_tokens
 
     @property

@@ -1,4 +1,4 @@
-"""A file of answers: appended to batch by batch, whole lines only, so that it is valid whenever a run ends."""
+"""A file of answers: each is appended as a whole line, so that the file is valid whenever a run ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mindformers.tools.errors import InputError
+from mindformers.tools.files import sync
 
 OUTPUT_COLUMN = "output"
 _ESCAPES = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -20,22 +21,35 @@ def escaped(text: str) -> str:
 class AnswerFile:
     """One line per prompt, in the order of the input.
 
-    A table when its name ends in .tsv: a header, the prompts' own columns, then `output`. Else the output alone.
+    A table when its name ends in .tsv: a header, the prompts' own columns, then the outputs. Else the outputs alone,
+    separated by tabs where there are several.
 
     Args:
         path: the file; it is created with its first line.
-        columns: names of the prompts' own columns.
+        columns: names of the prompts' own columns; one that is also an output's name gives way to that.
         resume: go on behind the whole lines that are there; a last line that was cut off is dropped.
+        outputs: names of what is written for each prompt.
+        lines_per_sync: lines behind which the disk is waited for. Every line outlasts the process, those that the disk
+            has outlast the machine.
 
     Raises:
         InputError: it is no file of answers, or a table of other columns, and is left as it was; or there is no
             place for it.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str], resume: bool = False) -> None:
-        self.path, self.columns = Path(path), list(columns)
+    def __init__(
+        self,
+        path: str | Path,
+        columns: Sequence[str],
+        resume: bool = False,
+        outputs: Sequence[str] = (OUTPUT_COLUMN,),
+        lines_per_sync: int = 1,
+    ) -> None:
+        self.path, self.outputs = Path(path), list(outputs)
+        self.columns = [name for name in columns if name not in self.outputs]
         self.is_table = self.path.suffix == ".tsv"
-        self.header = "\t".join([*self.columns, OUTPUT_COLUMN])
+        self.header = "\t".join([*self.columns, *self.outputs])
+        self._lines_per_sync, self._num_unsynced = lines_per_sync, 0
         content = self._content()
         whole = content[: content.rfind(b"\n") + 1]
         lines = self._lines_of(whole)
@@ -73,17 +87,26 @@ class AnswerFile:
     def _refusal(self, got: str, expected: str, instead: str = "") -> InputError:
         return InputError(f"save_file '{self.path}'", got, expected, f"{instead}choose another file")
 
-    def add(self, rows: Sequence[tuple[dict[str, str], str]]) -> None:
-        """Append answers, each with its prompt's columns; they are on the disk when this returns."""
+    def add(self, rows: Sequence[tuple[dict[str, str], Sequence[str]]]) -> None:
+        """Append lines, each of a prompt's own columns and its outputs, as many as named or fewer."""
         lines = [] if self.has_header or not self.is_table else [self.header]
-        lines += [self._line(columns, answer) for columns, answer in rows]
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write("".join(f"{line}\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        lines += [self._line(columns, outputs) for columns, outputs in rows]
+        content = "".join(f"{line}\n" for line in lines).encode("utf-8")
+        # One call of the system for all of it: a process that is killed leaves whole lines.
+        with self.path.open("ab", buffering=len(content) + 1) as file:
+            file.write(content)
         self.has_header = True
+        self._num_unsynced += len(rows)
+        if self._num_unsynced >= self._lines_per_sync:
+            self.sync()
 
-    def _line(self, columns: dict[str, str], answer: str) -> str:
-        if not self.is_table:
-            return escaped(answer)
-        return "\t".join([escaped(columns.get(name, "")) for name in self.columns] + [escaped(answer)])
+    def sync(self) -> None:
+        """Have all lines on the disk before going on."""
+        if self._num_unsynced:
+            sync(self.path)
+        self._num_unsynced = 0
+
+    def _line(self, columns: dict[str, str], outputs: Sequence[str]) -> str:
+        own = [columns.get(name, "") for name in self.columns] if self.is_table else []
+        missing = [""] * (len(self.outputs) - len(outputs))
+        return "\t".join(map(escaped, [*own, *outputs, *missing]))

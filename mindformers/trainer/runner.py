@@ -9,7 +9,7 @@ from typing import Any
 
 from mindformers.config import Recipe, dump
 from mindformers.dataset.benchmark_prompts import Shots, required_items
-from mindformers.dataset.prompts import read_prompts
+from mindformers.dataset.prompts import Prompts
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.parallel.mesh import Mesh
 from mindformers.tools.errors import InputError
@@ -30,7 +30,7 @@ from mindformers.trainer.data import documents_of, evaluation_data, tell_sources
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.instruction_data import with_records
-from mindformers.trainer.predicting import predict_all
+from mindformers.trainer.predicting import output_columns, predict_all, survey
 from mindformers.trainer.scoring_answers import check_scoring, score_answers
 from mindformers.trainer.spreading import meet, spread_network
 from mindformers.trainer.start import begin, begin_together, required_checkpoint
@@ -91,28 +91,32 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     return _report_evaluation(recipe, evaluation.measure(data), mesh)
 
 
-def predict(recipe: Recipe, flags: argparse.Namespace) -> list[str]:
-    """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`. Returns the answers."""
+def predict(recipe: Recipe, flags: argparse.Namespace, answers: list[str] | None = None) -> None:
+    """Answer `flags.predict_data`, onto the screen or appended to `flags.save_file`; `answers` gets the texts too."""
     if not flags.predict_data:
         raise InputError("--predict_data", "not given", "a text or a file", "pass --predict_data TEXT_OR_FILE")
     check_scoring(flags.score_as, flags.save_file, flags.text_tokenizer)
-    prompts = None
+    prompts = known = file = None
 
     def read(tokenizer: Any, config: Any, options: GenerationOptions) -> None:
-        nonlocal prompts
+        nonlocal prompts, known, file
         room = config.seq_length - min(options.max_new_tokens, config.seq_length // 2)
         shots = _shots(flags, recipe.seed, lambda text: len(tokenizer.encode(text)) <= room)
-        prompts = read_prompts(flags.predict_data, recipe.processor.template, tokenizer, shots)
+        prompts = Prompts(flags.predict_data, recipe.processor.template, shots)
+        known = survey(prompts, tokenizer, config.seq_length)
+        if flags.save_file:
+            outputs, batch_size = output_columns(options), _predict_batch_size(recipe, config, flags)
+            file = AnswerFile(flags.save_file, known.columns, bool(flags.resume), outputs, batch_size)
 
     engine, tokenizer, options = answering(recipe, flags, read)
     batch_size = _predict_batch_size(recipe, engine.config, flags)
-    file = AnswerFile(flags.save_file, _columns(prompts), bool(flags.resume)) if flags.save_file else None
-    answers = predict_all(engine, tokenizer, prompts, options, batch_size, file)
+    for texts in predict_all(engine, tokenizer, prompts, known, options, batch_size, file):
+        if answers is not None:
+            answers += texts
     if file is not None:
-        logger.info("%d answers in %s", len(prompts), file.path)
+        logger.info("%d answers in %s", known.count, file.path)
     if flags.score_as:
         score_answers(flags.score_as, flags.save_file, flags.text_tokenizer)
-    return answers
 
 
 def answering(
@@ -149,14 +153,23 @@ def generation_options(recipe: Recipe, config: Any, flags: argparse.Namespace) -
         given = getattr(flags, flag, None)
         return getattr(config, key or flag) if given is None else given
 
+    longest = flags.max_new_tokens
+    if longest is not None and longest >= config.seq_length:
+        expected = f"at most {config.seq_length - 1} (seq_length - 1)"
+        raise InputError("max_new_tokens", str(longest), expected, "lower it")
     return GenerationOptions(
         max_new_tokens=chosen("max_new_tokens", "max_decode_length"),
+        min_new_tokens=chosen("min_new_tokens"),
         do_sample=chosen("do_sample"),
         temperature=chosen("temperature"),
         top_k=chosen("top_k"),
         top_p=chosen("top_p"),
         repetition_penalty=chosen("repetition_penalty"),
-        num_beams=flags.num_beams or 1,
+        stop=tuple(chosen("stop")),
+        num_beams=chosen("num_beams"),
+        length_penalty=chosen("length_penalty"),
+        num_return_sequences=chosen("num_return_sequences"),
+        log_probabilities=bool(getattr(flags, "log_probabilities", None)),
         constrain=flags.constrain,
         seed=recipe.seed,
     )
@@ -197,11 +210,6 @@ def _base_network(recipe: Recipe, config: Any, base: Path | None) -> Any:
     if base is not None:
         load_weights(net, base)
     return net
-
-
-def _columns(prompts: list[Any]) -> list[str]:
-    """Names of all columns that came with the prompts, in the order of their first appearance."""
-    return list(dict.fromkeys(name for prompt in prompts for name in prompt.columns))
 
 
 def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:

@@ -39,6 +39,11 @@ class Trainer:
         return runner.evaluate(self.recipe)
 
     def predict(self, predict_data: str | list[str], **flags: Any) -> list[str]:
-        """The answers to texts or files; further flags as on the command line (`max_new_tokens`, `save_file`, ...)."""
+        """The answers to texts or files; further flags as on the command line (`max_new_tokens`, `save_file`, ...).
+
+        With `num_return_sequences` there are so many of each prompt, one behind the other.
+        """
         given = dict.fromkeys(FLAGS) | {"predict_data": predict_data} | flags
-        return runner.predict(self.recipe, Namespace(**given))
+        answers: list[str] = []
+        runner.predict(self.recipe, Namespace(**given), answers)
+        return answers

@@ -41,7 +41,7 @@ def test_a_run_that_is_stopped_can_be_completed(
     command = [sys.executable, str(ROOT / "run_mindformer.py"), "--config", str(workplace.recipe)]
     process = subprocess.Popen([*command, *words(prompts, str(cut))], stderr=subprocess.DEVNULL, cwd=workplace.folder)
     end = time.monotonic() + LONGEST_WAIT
-    while not cut.is_file() and process.poll() is None and time.monotonic() < end:
+    while not (cut.is_file() and cut.stat().st_size) and process.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     os.kill(process.pid, stop)
     process.wait()

@@ -17,7 +17,7 @@ _NAMES = (
     "use_parallel device_target device_id mode seed epochs batch_size sink_mode num_samples resume_training resume "
     "profile options adapter num_beams do_sample top_k top_p temperature repetition_penalty max_new_tokens constrain "
     "export_format export_dir method data patterns_dir output output_dir num_shots shots_data score_as "
-    "text_tokenizer device_num device_memory"
+    "text_tokenizer device_num device_memory length_penalty num_return_sequences log_probabilities min_new_tokens stop"
 )
 ALL_FLAGS = set(_NAMES.split())
 

@@ -10,7 +10,7 @@ import pytest
 
 from mindformers.dataset import benchmark_prompts as module
 from mindformers.dataset.benchmark_prompts import Shots, is_benchmark, required_items
-from mindformers.dataset.prompts import read_prompts
+from mindformers.dataset.prompts import Prompt, Prompts
 from mindformers.tools.errors import InputError
 
 SHOTS = [{"human": f"in {number}", "assistant": "Yes" if number % 2 else "No"} for number in range(4)]
@@ -28,6 +28,10 @@ LIGAND = {"question": "Which?", "answer": ["CP", "CCP"], "task_name": "ligand_se
 LAST = "Reaction: <molecule>CCl.CN</molecule>>><molecule>CNC</molecule>\nAnswer:"
 
 
+def _prompts(*given: Any, **settings: Any) -> list[Prompt]:
+    return list(Prompts(*given, **settings))
+
+
 def _file(folder: Path, *rows: Any, name: str = "b.jsonl") -> str:
     path = folder / name
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -41,7 +45,7 @@ def _rounds(text: str) -> list[tuple[str, str]]:
 
 
 def test_published_rounds_with_all_examples(tmp_path: Path) -> None:
-    (prompt,) = read_prompts(_file(tmp_path, YIELD), "vicuna")
+    (prompt,) = _prompts(_file(tmp_path, YIELD), "vicuna")
     asked = [(f"Reaction: in {number}\nAnswer:", " Yes" if number % 2 else " No") for number in range(4)]
     assert _rounds(prompt.text) == [("High?", " OK."), *asked, (LAST, "")]
     assert prompt.choices == (" Yes", " No")
@@ -51,7 +55,7 @@ def test_published_rounds_with_all_examples(tmp_path: Path) -> None:
 
 def test_zero_shot_is_what_training_sees(tmp_path: Path) -> None:
     path = _file(tmp_path, YIELD, FORMULA)
-    prompts = read_prompts(path, "vicuna", shots=Shots(0))
+    prompts = _prompts(path, "vicuna", shots=Shots(0))
     assert [_rounds(prompt.text) for prompt in prompts] == [
         [(f"High?\n{LAST}", "")],
         [("Formula of <molecule>CCO</molecule>?", "")],
@@ -66,7 +70,7 @@ def test_some_examples_are_drawn_by_the_seed(tmp_path: Path) -> None:
     def drawn(seed: int) -> list[list[str]]:
         return [
             [asked.split()[2] for asked, _ in _rounds(prompt.text)[1:-1]]
-            for prompt in read_prompts(path, "vicuna", shots=Shots(2, seed=seed))
+            for prompt in _prompts(path, "vicuna", shots=Shots(2, seed=seed))
         ]
 
     assert all(len(one) == 2 and one == sorted(one) for one in drawn(0))
@@ -78,18 +82,21 @@ def test_examples_that_do_not_fit_are_left_out_and_counted(tmp_path: Path, monke
     warnings: list[str] = []
     monkeypatch.setattr(module.logger, "warning", lambda text, *values: warnings.append(text % values))
     path = _file(tmp_path, YIELD, FORMULA)
-    prompts = read_prompts(path, "vicuna", shots=Shots(fits=lambda text: text.count("USER:") <= 4))
+    prompts = _prompts(path, "vicuna", shots=Shots(fits=lambda text: text.count("USER:") <= 4))
     assert [prompt.columns["shots"] for prompt in prompts] == ["2", "0"]
     assert len(_rounds(prompts[0].text)) == 4
     assert len(warnings) == 1 and "1 prompts leave examples out" in warnings[0]
-    (prompt, _) = read_prompts(path, "vicuna", shots=Shots(fits=lambda text: False))
+    twice = Prompts(path, "vicuna", Shots(fits=lambda text: text.count("USER:") <= 4))
+    assert list(twice) == list(twice) == prompts
+    assert len(warnings) == 2  # once for all that are gone through again
+    (prompt, _) = _prompts(path, "vicuna", shots=Shots(fits=lambda text: False))
     assert prompt.columns["shots"] == "0"
 
 
 def test_other_items_of_the_task_serve_as_examples(tmp_path: Path) -> None:
     path = _file(tmp_path, FORMULA, LIGAND)
     pool = list(required_items(_file(tmp_path, FORMULA, ANOTHER, LIGAND, name="pool.jsonl"), "--shots_data"))
-    formula, ligand = read_prompts(path, "vicuna", shots=Shots(3, pool))
+    formula, ligand = _prompts(path, "vicuna", shots=Shots(3, pool))
     assert formula.columns["shots"] == "1"  # not itself, and none of another task
     assert _rounds(formula.text)[0] == ("Formula of C?", " CH4")
     assert ligand.columns["shots"] == "0"
@@ -97,7 +104,7 @@ def test_other_items_of_the_task_serve_as_examples(tmp_path: Path) -> None:
 
 
 def test_a_template_of_one_round_gets_one_text(tmp_path: Path) -> None:
-    (prompt,) = read_prompts(_file(tmp_path, YIELD), "plain", shots=Shots(1, seed=1))
+    (prompt,) = _prompts(_file(tmp_path, YIELD), "plain", shots=Shots(1, seed=1))
     lines = prompt.text.split("\n")
     assert lines[0] == "High?" and prompt.text.endswith(LAST)
     assert lines[2] in ("Answer: Yes", "Answer: No")
@@ -111,4 +118,4 @@ def test_conversations_are_told_from_items(tmp_path: Path) -> None:
 
 def test_a_bad_row_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2"):
-        read_prompts(_file(tmp_path, FORMULA, {"question": "x"}), "vicuna")
+        _prompts(_file(tmp_path, FORMULA, {"question": "x"}), "vicuna")

@@ -51,8 +51,8 @@ def test_free_answers_of_random_weights_are_no_molecules(engine: Engine) -> None
         (60, {"max_new_tokens": 8}),
         (30, {"max_new_tokens": 16, "min_new_tokens": 16}),
         (4, {"do_sample": False, "repetition_penalty": 1.5}),
-        (4, {"do_sample": False, "num_beams": 4, "num_samples": 4}),
-        (4, {"do_sample": False, "num_beams": 3, "max_new_tokens": 7, "min_new_tokens": 5, "num_samples": 3}),
+        (4, {"do_sample": False, "num_beams": 4, "num_return_sequences": 4}),
+        (4, {"do_sample": False, "num_beams": 3, "max_new_tokens": 7, "min_new_tokens": 5, "num_return_sequences": 3}),
     ],
 )
 def test_constrained_answers_of_random_weights_are_molecules(
@@ -64,7 +64,7 @@ def test_constrained_answers_of_random_weights_are_molecules(
         assert median(map(len, found)) > 10
 
 
-@pytest.mark.parametrize("changes", [{}, {"top_k": 4}, {"do_sample": False}, {"num_samples": 2}])
+@pytest.mark.parametrize("changes", [{}, {"top_k": 4}, {"do_sample": False}, {"num_return_sequences": 2}])
 def test_an_answer_is_the_same_alone_beside_free_ones_and_without_a_cache(
     engine: Engine, changes: dict[str, Any]
 ) -> None:

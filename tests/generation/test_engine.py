@@ -9,6 +9,7 @@ import pytest
 
 from mindformers.generation import Engine, GenerationOptions, slots
 from mindformers.generation.requests import Request
+from mindformers.generation.scoring import Scorer
 from mindformers.generation.slots import bucket
 from mindformers.tools.errors import InputError
 from tests.models.tiny import tiny_net
@@ -165,7 +166,7 @@ def test_prompts_take_the_place_of_those_that_end(
 
 
 def test_several_samples_of_a_prompt(engine: Engine) -> None:
-    options = GenerationOptions(max_new_tokens=6, do_sample=True, num_samples=3, seed=2)
+    options = GenerationOptions(max_new_tokens=6, do_sample=True, num_return_sequences=3, seed=2)
     found = [answers for _, answers in engine.answers(PROMPTS, options, batch_size=2)]
     assert [len(answers) for answers in found] == [3] * len(PROMPTS)
     for answers in found:
@@ -173,6 +174,15 @@ def test_several_samples_of_a_prompt(engine: Engine) -> None:
         assert all(answer.log_probability < 0 for answer in answers)
     alone = GenerationOptions(max_new_tokens=6, do_sample=True, seed=2)
     assert engine.generate(PROMPTS, alone) == [answers[0].ids for answers in found]
+
+
+def test_an_answers_log_probability_is_the_score_of_its_tokens(engine: Engine) -> None:
+    options = GenerationOptions(max_new_tokens=6, log_probabilities=True)
+    found = [answer for _, [answer] in engine.answers(PROMPTS, options)]
+    plain = engine.generate(PROMPTS, GenerationOptions(max_new_tokens=6))
+    assert [answer.ids for answer in found] == plain
+    scores = Scorer(engine.net, batch_size=4).log_likelihoods(list(zip(PROMPTS, plain, strict=True)))
+    assert [answer.log_probability for answer in found] == pytest.approx(scores.tolist(), abs=1e-4)
 
 
 def test_tokens_are_handed_out_as_they_come(engine: Engine, together: dict[bool, list[list[int]]]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from mindspore import Tensor
 
 from mindformers.generation import Engine, GenerationOptions
+from mindformers.generation.scoring import Scorer
 from mindformers.models.llama.llama import LlamaForCausalLM
 from tests.models.tiny import logits_of, tiny_net
 
@@ -112,6 +113,18 @@ def test_greedy_answers_are_the_same(twins: Twins) -> None:
         wanted = greedy_answer(twins.theirs, prompt)
         assert answer == (wanted[: wanted.index(eos)] if eos in wanted else wanted)
     assert max(map(len, found)) == NEW_TOKENS
+
+
+@pytest.mark.parametrize("twins", [VARIANTS["grouped queries"]], indirect=True)
+def test_log_likelihoods_of_continuations_are_the_same(twins: Twins) -> None:
+    pairs = [([1, 17, 4], [99, 23]), ([1], [7]), ([1, *range(60, 72)], [5, 5, 6]), ([1, 3], [8]), ([1, 3], [9, 2])]
+    found = Scorer(twins.ours, batch_size=2).log_likelihoods(pairs)
+    for (context, continuation), score in zip(pairs, found, strict=True):
+        with torch.no_grad():
+            shares = twins.theirs(torch.tensor([[*context, *continuation]])).logits[0].log_softmax(-1)
+        places = range(len(context) - 1, len(context) + len(continuation) - 1)
+        wanted = sum(float(shares[place, token]) for place, token in zip(places, continuation, strict=True))
+        assert score == pytest.approx(wanted, abs=1e-4)
 
 
 def greedy_answer(net: Any, prompt: list[int]) -> list[int]:

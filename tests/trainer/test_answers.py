@@ -21,14 +21,14 @@ def test_a_table_has_a_header_the_own_columns_and_the_output(tmp_path: Path) -> 
     path = tmp_path / "deep" / "out.tsv"
     file = AnswerFile(path, COLUMNS)
     assert not path.exists()  # nothing before the first answer
-    file.add([(ROW, "a drink"), ({"SMILES": "O"}, "")])
-    file.add([(ROW, "again")])
+    file.add([(ROW, ["a drink"]), ({"SMILES": "O"}, [""])])
+    file.add([(ROW, ["again"])])
     assert content(path) == ("SMILES\tground truth\toutput\nCCO\tethanol\ta drink\nO\t\t\nCCO\tethanol\tagain\n")
 
 
 def test_any_other_file_holds_the_outputs_alone(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
-    AnswerFile(path, COLUMNS).add([(ROW, "a drink"), (ROW, "")])
+    AnswerFile(path, COLUMNS).add([(ROW, ["a drink"]), (ROW, [""])])
     assert content(path) == "a drink\n\n"
 
 
@@ -36,35 +36,35 @@ def test_a_second_run_appends(tmp_path: Path) -> None:
     for _ in range(2):
         file = AnswerFile(tmp_path / "out.tsv", ["id"])
         assert file.num_done == 0
-        file.add([({"id": "1"}, "x")])
+        file.add([({"id": "1"}, ["x"])])
     assert content(tmp_path / "out.tsv") == "id\toutput\n1\tx\n1\tx\n"
 
 
 def test_line_breaks_and_tabs_are_written_out(tmp_path: Path) -> None:
     assert escaped("a\nb\r\tc") == "a\\nb\\r\\tc"
     path = tmp_path / "out.tsv"
-    AnswerFile(path, ["id"]).add([({"id": "x\ty\n"}, "a\nb")])
+    AnswerFile(path, ["id"]).add([({"id": "x\ty\n"}, ["a\nb"])])
     assert content(path).splitlines() == ["id\toutput", "x\\ty\\n\ta\\nb"]
 
 
 @pytest.mark.parametrize(("name", "header"), [("out.tsv", 1), ("out.txt", 0)])
 def test_resuming_goes_on_behind_the_whole_lines(tmp_path: Path, name: str, header: int) -> None:
     path = tmp_path / name
-    AnswerFile(path, COLUMNS).add([(ROW, "one"), (ROW, "two")])
+    AnswerFile(path, COLUMNS).add([(ROW, ["one"]), (ROW, ["two"])])
     whole = content(path)
     with path.open("a", encoding="utf-8") as file:
         file.write("CCO\teth")  # a run that was killed
     file = AnswerFile(path, COLUMNS, resume=True)
     assert file.num_done == 2
     assert content(path) == whole
-    file.add([(ROW, "three")])
+    file.add([(ROW, ["three"])])
     assert len(content(path).splitlines()) == header + 3
 
 
 def test_resuming_a_new_file_begins_it(tmp_path: Path) -> None:
     file = AnswerFile(tmp_path / "out.tsv", ["id"], resume=True)
     assert file.num_done == 0
-    file.add([({"id": "1"}, "x")])
+    file.add([({"id": "1"}, ["x"])])
     assert content(tmp_path / "out.tsv") == "id\toutput\n1\tx\n"
 
 
@@ -72,14 +72,14 @@ def test_resuming_a_table_of_which_only_the_header_was_cut(tmp_path: Path) -> No
     path = tmp_path / "out.tsv"
     path.write_text("id\tout", encoding="utf-8")
     file = AnswerFile(path, ["id"], resume=True)
-    file.add([({"id": "1"}, "x")])
+    file.add([({"id": "1"}, ["x"])])
     assert (file.num_done, content(path)) == (0, "id\toutput\n1\tx\n")
 
 
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_characters_that_only_look_like_line_ends_do_not_count_as_such(tmp_path: Path, character: str) -> None:
     path = tmp_path / "out.txt"
-    AnswerFile(path, []).add([({}, f"a{character}b"), ({}, "c")])
+    AnswerFile(path, []).add([({}, [f"a{character}b"]), ({}, ["c"])])
     assert AnswerFile(path, [], resume=True).num_done == 2
 
 

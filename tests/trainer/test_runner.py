@@ -18,12 +18,12 @@ from mindformers.generation import GenerationOptions
 from mindformers.generation.requests import Answer
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.tools.errors import InputError
-from mindformers.trainer import runner
+from mindformers.trainer import answers, runner
 from mindformers.trainer.answers import AnswerFile
 from mindformers.trainer.build import build_model_config, build_network
 from mindformers.trainer.checkpoint import save_weights
 from mindformers.trainer.data import evaluation_data, training_data
-from mindformers.trainer.predicting import predict_all
+from mindformers.trainer.predicting import Survey, output_columns, predict_all, survey
 from mindformers.trainer.runner import generation_options
 from tests.trainer.small_run import BATCH_SIZE, MODEL, NUM_ROWS, recipe_content, rows_of, small_recipe, write_data
 
@@ -39,18 +39,21 @@ def recipe_with_model(folder: Path, **model: Any) -> Recipe:
 
 
 def test_generation_takes_the_recipes_defaults(tmp_path: Path) -> None:
-    given = {"max_decode_length": 7, "top_k": 3, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.1}
-    recipe = recipe_with_model(tmp_path, do_sample=True, **given)
+    given = {"top_k": 3, "top_p": 0.9, "temperature": 0.7, "repetition_penalty": 1.1, "num_return_sequences": 2}
+    recipe = recipe_with_model(tmp_path, do_sample=True, max_decode_length=7, min_new_tokens=2, stop=["."], **given)
     found = generation_options(recipe, build_model_config(recipe), flags())
-    assert found == GenerationOptions(
-        max_new_tokens=7, do_sample=True, top_k=3, top_p=0.9, temperature=0.7, repetition_penalty=1.1, seed=5
-    )
+    assert found == GenerationOptions(max_new_tokens=7, min_new_tokens=2, do_sample=True, stop=(".",), seed=5, **given)
+    beams = recipe_with_model(tmp_path, num_beams=4, length_penalty=0.5)
+    found = generation_options(beams, build_model_config(beams), flags(num_beams=2))
+    assert (found.num_beams, found.length_penalty) == (2, 0.5)
 
 
 def test_what_only_a_flag_says_reaches_the_options(tmp_path: Path) -> None:
     recipe = small_recipe(tmp_path)
-    found = generation_options(recipe, build_model_config(recipe), flags(num_beams=3, constrain="dna"))
-    assert (found.num_beams, found.constrain) == (3, "dna")
+    given = {"num_beams": 3, "constrain": "dna", "stop": ["a", "b"], "log_probabilities": True}
+    found = generation_options(recipe, build_model_config(recipe), flags(**given))
+    assert (found.num_beams, found.constrain, found.log_probabilities) == (3, "dna", True)
+    assert found.stop == ("a", "b")
 
 
 def test_flags_win_over_the_recipe_even_where_they_are_zero_or_false(tmp_path: Path) -> None:
@@ -69,9 +72,9 @@ def test_prompts_at_once(tmp_path: Path, flag: int | None, of_runner: int | None
     assert runner._predict_batch_size(recipe, config, flags(predict_batch_size=flag)) == found
 
 
-def test_columns_of_all_prompts_stand_in_the_order_of_their_appearance() -> None:
-    prompts = [Prompt("a", {"x": "1", "y": "2"}), Prompt("b"), Prompt("c", {"z": "3", "x": "4"})]
-    assert runner._columns(prompts) == ["x", "y", "z"]
+def test_prompts_are_surveyed_with_their_columns_in_the_order_of_their_appearance() -> None:
+    prompts = [Prompt("a", {"x": "1", "y": "2"}), Prompt("bcd"), Prompt("c", {"z": "3", "x": "4"})]
+    assert survey(prompts, Letters(), seq_length=4) == Survey(count=3, longest=3, columns=["x", "y", "z"])
 
 
 def test_data_follows_from_its_section(tmp_path: Path) -> None:
@@ -141,24 +144,21 @@ def test_an_unusable_flag_is_refused_before_anything_is_made(tmp_path: Path) -> 
 
 
 class Echo:
-    """An engine that answers with the prompt's last token and notes what it was asked."""
+    """An engine that answers with the prompt's last tokens and notes what it was asked."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.asked: list[tuple[int, int, int]] = []
         self.fails_at = fails_at
 
-    def check(self, ids: list[int], what: str) -> None:
-        if len(ids) > 3:
-            raise InputError(what, f"{len(ids)} tokens", "at most 3", "")
-
-    def answers(
-        self, prompts: list[list[int]], options: object, batch_size: int, skip: int
+    def answers_in_turn(
+        self, prompts: Iterator[list[int]], options: GenerationOptions, longest: int, num_slots: int, first_index: int
     ) -> Iterator[tuple[int, list[Answer]]]:
-        self.asked.append((skip, len(prompts), batch_size))
-        for number in range(skip, len(prompts)):
-            if number == self.fails_at:
+        self.asked.append((first_index, longest, num_slots))
+        for number, prompt in enumerate(prompts):
+            if first_index + number == self.fails_at:
                 raise KeyboardInterrupt
-            yield number, [Answer(prompts[number][-1:])]
+            count = options.num_return_sequences
+            yield number, [Answer(prompt[-1 - rank :], -0.5 - rank) for rank in range(count)]
 
 
 class Letters:
@@ -175,38 +175,80 @@ class Letters:
 PROMPTS = [Prompt(text, {"id": str(i)}, f"p.txt line {i + 1}") for i, text in enumerate(["ab", "c", "de", "f", "gh"])]
 
 
-def test_prompts_are_answered_batch_by_batch_under_their_place(tmp_path: Path) -> None:
+def predicted(engine: Any, prompts: list[Prompt], batch_size: int, *file: AnswerFile, **options: Any) -> list[str]:
+    known, given = survey(prompts, Letters(), seq_length=4), GenerationOptions(**options)
+    found = predict_all(engine, Letters(), prompts, known, given, batch_size, *file)
+    return [text for texts in found for text in texts]
+
+
+def test_prompts_are_answered_under_their_place(tmp_path: Path) -> None:
     engine, file = Echo(), AnswerFile(tmp_path / "out.tsv", ["id"])
-    assert predict_all(engine, Letters(), PROMPTS, None, 2, file) == ["b", "c", "e", "f", "h"]
-    assert engine.asked == [(0, 5, 2)]  # the engine sees all prompts, and keeps two at once
+    assert predicted(engine, PROMPTS, 2, file) == ["b", "c", "e", "f", "h"]
+    assert engine.asked == [(0, 2, 2)]
     lines = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
     assert lines == ["id\toutput", "0\tb", "1\tc", "2\te", "3\tf", "4\th"]
 
 
 def test_what_is_answered_is_not_asked_again(tmp_path: Path) -> None:
-    AnswerFile(tmp_path / "out.txt", []).add([({}, "b"), ({}, "c"), ({}, "e")])
+    AnswerFile(tmp_path / "out.txt", []).add([({}, ["b"]), ({}, ["c"]), ({}, ["e"])])
     engine = Echo()
     file = AnswerFile(tmp_path / "out.txt", [], resume=True)
-    assert predict_all(engine, Letters(), PROMPTS, None, 9, file) == ["f", "h"]
-    assert engine.asked == [(3, 5, 9)]
+    assert predicted(engine, PROMPTS, 9, file) == ["f", "h"]
+    assert engine.asked == [(3, 2, 2)]  # no more slots than prompts
 
 
-def test_answers_reach_the_file_a_batch_at_a_time(tmp_path: Path) -> None:
-    file = AnswerFile(tmp_path / "out.txt", [])
+def test_each_answer_reaches_the_file_when_it_is_there(tmp_path: Path) -> None:
+    file = AnswerFile(tmp_path / "out.txt", [], lines_per_sync=9)
     with pytest.raises(KeyboardInterrupt):
-        predict_all(Echo(fails_at=3), Letters(), PROMPTS, None, 2, file)
-    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "b\nc\n"
+        predicted(Echo(fails_at=3), PROMPTS, 9, file)
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "b\nc\ne\n"
+
+
+def test_the_disk_is_waited_for_behind_some_lines_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, waited = AnswerFile(tmp_path / "out.txt", [], lines_per_sync=2), []
+    monkeypatch.setattr(answers, "sync", lambda path: waited.append(len(path.read_bytes().splitlines())))
+    predicted(Echo(), PROMPTS, 2, file)
+    assert waited == [2, 4, 5]
+
+
+SCORED = {"do_sample": True, "num_return_sequences": 2}
+
+
+def test_several_answers_stand_in_one_line_with_their_log_probabilities(tmp_path: Path) -> None:
+    columns = output_columns(GenerationOptions(**SCORED))
+    file = AnswerFile(tmp_path / "out.tsv", ["id", "output"], outputs=columns)
+    assert predicted(Echo(), PROMPTS[:2], 1, file, **SCORED) == ["b", "ab", "c", "c"]
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines() == [
+        "id\toutput\tlog_probability\toutput 2\tlog_probability 2",
+        "0\tb\t-0.500000\tab\t-1.500000",
+        "1\tc\t-0.500000\tc\t-1.500000",
+    ]
+
+
+def test_fewer_answers_than_asked_for_leave_cells_empty(tmp_path: Path) -> None:
+    file = AnswerFile(tmp_path / "out.tsv", ["id"], outputs=["output", "output 2"])
+    file.add([({"id": "1"}, ["x"])])
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == "id\toutput\toutput 2\n1\tx\t\n"
+
+
+def test_several_answers_on_the_screen_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    predicted(Echo(), PROMPTS[:1], 1, **SCORED)
+    assert capsys.readouterr().out == "b\t-0.500000\nab\t-1.500000\n"
+    predicted(Echo(), PROMPTS[:1], 1, log_probabilities=True)
+    assert capsys.readouterr().out == "b\t-0.500000\n"
 
 
 def test_one_prompt_that_is_too_long_stops_all_before_the_first(tmp_path: Path) -> None:
     engine = Echo()
     prompts = [*PROMPTS, Prompt("long", {}, "p.txt line 6")]
     with pytest.raises(InputError, match=r"p\.txt line 6: 4 tokens"):
-        predict_all(engine, Letters(), prompts, None, 2, AnswerFile(tmp_path / "out.txt", []))
+        predicted(engine, prompts, 2, AnswerFile(tmp_path / "out.txt", []))
     assert engine.asked == []
     assert not (tmp_path / "out.txt").exists()
 
 
 def test_answers_without_a_file_go_to_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    predict_all(Echo(), Letters(), PROMPTS[:2], None, 1)
+    predicted(Echo(), PROMPTS[:2], 1)
     assert capsys.readouterr().out == "b\nc\n"

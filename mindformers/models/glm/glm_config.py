@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ class GLMConfig:
     temperature: float = 0.95
     do_sample: bool = False
     repetition_penalty: float = 1.0
+    min_new_tokens: int = 0
+    stop: list[str] = field(default_factory=list)
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    num_return_sequences: int = 1
     ignore_index: int = inert(-100, instead="ignore_token_id")
     embedding_dropout_prob: float = inert(0.0)
     attention_dropout_rate: float = inert(0.0)

@@ -166,12 +166,15 @@ def model_settings(config: LlamaConfig, dtype: str) -> dict[str, Any]:
 def generation_settings(config: LlamaConfig) -> dict[str, Any]:
     """`generation_config.json`: the recipe's defaults; those of sampling only where it samples."""
     sampling = {"temperature": config.temperature, "top_k": config.top_k, "top_p": config.top_p}
+    beams = {"num_beams": config.num_beams, "length_penalty": config.length_penalty}
     return {
         **_special_ids(config),
         "max_new_tokens": config.max_decode_length,
         "repetition_penalty": config.repetition_penalty,
         "do_sample": config.do_sample,
         **(sampling if config.do_sample else {}),
+        **(beams if config.num_beams > 1 else {}),
+        **({"min_new_tokens": config.min_new_tokens} if config.min_new_tokens else {}),
     }
 
 

@@ -90,6 +90,11 @@ class LlamaConfig:
     temperature: float = 1.0
     do_sample: bool = False
     repetition_penalty: float = 1.0
+    min_new_tokens: int = 0
+    stop: list[str] = field(default_factory=list)
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    num_return_sequences: int = 1
     max_position_embedding: int | None = inert(None)
     compute_in_2d: bool = inert(False)
     use_past_shard: bool = inert(False)
