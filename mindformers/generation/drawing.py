@@ -29,10 +29,10 @@ def best(values: np.ndarray, count: int | None = None) -> np.ndarray:
         values: float [V].
         count: places at the most; None for all.
     """
-    places = np.arange(len(values))
-    if count is not None and count < len(values):
-        least = np.partition(values, len(values) - count)[len(values) - count]
-        places = np.flatnonzero(values >= least)
+    if count is None or count >= len(values):
+        return np.argsort(-values, kind="stable")[: np.count_nonzero(values > -np.inf)]
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    places = np.flatnonzero(values >= least)
     chosen = values[places]
     order = np.argsort(-chosen, kind="stable")
     return places[order[: np.count_nonzero(chosen > -np.inf)][:count]]

@@ -108,30 +108,29 @@ class RowSampler:
             place = next(self._permitted(best(values + noise), budget))
         else:
             count = options.top_k or len(values)
-            places = np.fromiter(islice(self._permitted(best(values), budget, count), count), np.int64)
+            places = np.fromiter(islice(self._permitted(best(values), budget), count), np.int64)
             place = places[self._draw(values[places])]
         return int(columns[place])
 
-    def _permitted(self, order: np.ndarray, budget: int, num_asked: int = 1) -> Iterator[int]:
+    def _permitted(self, order: np.ndarray, budget: int) -> Iterator[int]:
         """Those places of `columns` that the constraint permits; too early an end where nothing else may follow.
 
         Args:
             order: places.
             budget: tokens that are left.
-            num_asked: of how many places the constraint is asked at first.
         """
-        places, early_end, are_others = order.tolist(), [], False
-        if self._is_early:
-            early_end = [place for place in places if self.columns[place] == self.eos_token_id]
-            places = [place for place in places if place not in early_end]
-        while places:
-            permitted = self.state.permitted(places[:num_asked], budget)
-            are_others |= bool(permitted)
-            yield from permitted
-            del places[:num_asked]
-            num_asked *= 2
-        if not are_others:
+        places = order.tolist()
+        return self._late(places, budget) if self._is_early else self.state.permitted(places, budget)
+
+    def _late(self, places: list[int], budget: int) -> Iterator[int]:
+        early_end = [place for place in places if self.columns[place] == self.eos_token_id]
+        permitted = self.state.permitted([place for place in places if place not in early_end], budget)
+        first = next(permitted, None)
+        if first is None:
             yield from early_end
+            return
+        yield first
+        yield from permitted
 
     def _draw(self, logits: np.ndarray) -> int:
         options, position = self.options, self.generator.random()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -167,9 +168,9 @@ class Evens:
         self.taken: list[int] = []
         self.budgets: list[int] = []
 
-    def permitted(self, places: list[int], budget: int) -> list[int]:
+    def permitted(self, places: list[int], budget: int) -> Iterator[int]:
         self.budgets.append(budget)
-        return [place for place in places if place % 2 == 0]
+        return (place for place in places if place % 2 == 0)
 
     def advance(self, token: int) -> None:
         self.taken.append(token)
@@ -211,7 +212,7 @@ def test_a_constraints_end_comes_too_early_only_where_nothing_else_may_follow() 
     options = GenerationOptions(min_new_tokens=1)
     assert RowSampler(options, [], eos_token_id=4, state=Evens()).choose(LOGITS, 3) == 0
     only_end = Evens()
-    only_end.permitted = lambda places, budget: [place for place in places if place == 4]
+    only_end.permitted = lambda places, budget: iter([place for place in places if place == 4])
     assert RowSampler(options, [], eos_token_id=4, state=only_end).choose(LOGITS, 3) == 4
 
 

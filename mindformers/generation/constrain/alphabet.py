@@ -35,7 +35,7 @@ class AlphabetState(ConstraintState):
         super().__init__(constraint, budget)
         self._num_letters = 0
 
-    def _allowed_characters(self, among: int) -> int:
+    def _likely(self, among: int) -> int:
         letters = self._constraint.letters if self.budget_left > 0 else 0
         return letters | self._constraint.end if self._num_letters else letters
 

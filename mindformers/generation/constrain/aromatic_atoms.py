@@ -102,6 +102,10 @@ class AromaticAtoms:
         """Whether a bond that an atom has may be of a higher order."""
         return self._bonds[atom] + self._missing(atom) + extra_order <= self._kind[atom].max_bonds
 
+    def is_final(self, atom: int) -> bool:
+        """Whether the path has left an atom for good."""
+        return self._is_final[atom]
+
     def is_exposed(self, atom: int) -> bool:
         """Whether an atom lacks a double bond and has no partner."""
         return atom in self.matching.exposed

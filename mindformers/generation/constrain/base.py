@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ from mindformers.tools.errors import InputError
 MIN_BUDGET = 1
 """Tokens that the shortest answer needs: one atom, residue or base. The end-of-sequence token is not counted."""
 _BLANK = " "
+# Tokens of which a constraint is asked together, the likely ones first: mostly one of the first few may come.
+_ASKED_AT_ONCE = (2, 6, None)
 
 
 class Constraint(ABC):
@@ -99,7 +103,13 @@ class ConstraintState(ABC):
         """The same as a set of characters: bit i for character i of the alphabet, then the end, then the blank."""
         self._limit(budget_left)
         if self._allowed is None:
-            self._allowed = self._find_allowed(EVERYTHING)
+            allowed = likely = self._find_likely(EVERYTHING)
+            while likely:
+                bit = likely & -likely
+                likely ^= bit
+                if not self._is_permitted(bit):
+                    allowed ^= bit
+            self._allowed = allowed
         return self._allowed
 
     @property
@@ -107,17 +117,22 @@ class ConstraintState(ABC):
         """The tokens that can ever be allowed, ascending, read-only int32 [K]."""
         return self._constraint.masks.columns
 
-    def permitted(self, places: list[int], budget_left: int | None = None) -> list[int]:
-        """Those places in `columns` whose tokens may come next; few take a part of the work of all."""
+    def permitted(self, places: Iterable[int], budget_left: int | None = None) -> Iterator[int]:
+        """Those places in `columns` whose tokens may come next, in their order; few take a part of the work of all."""
         self._limit(budget_left)
-        bits = self._constraint.masks.bits
-        allowed = self._allowed
-        if allowed is None:
+        bits, rest = self._constraint.masks.bits, iter(places)
+        if self._allowed is not None:
+            allowed = self._allowed
+            yield from (place for place in rest if allowed & bits[place])
+        for count in _ASKED_AT_ONCE:
+            group = list(islice(rest, count))
             among = 0
-            for place in places:
+            for place in group:
                 among |= bits[place]
-            allowed = self._find_allowed(among)
-        return [place for place in places if allowed & bits[place]]
+            likely = self._find_likely(among) if group else 0
+            for place in group:
+                if likely & bits[place] and self._is_permitted(bits[place]):
+                    yield place
 
     def _limit(self, budget_left: int | None) -> None:
         if budget_left is not None and budget_left < self.budget_left:
@@ -150,17 +165,24 @@ class ConstraintState(ABC):
         self._copy_to(twin)
         return twin
 
-    def _find_allowed(self, among: int) -> int:
+    def _find_likely(self, among: int) -> int:
         if self.is_ended:
             return self._constraint.end
-        allowed = self._allowed_characters(among)
+        likely = self._likely(among)
         if self._is_empty and self.budget_left > MIN_BUDGET:
-            allowed |= self._constraint.blank
-        return allowed
+            likely |= self._constraint.blank
+        return likely
+
+    def _is_permitted(self, bit: int) -> bool:
+        return self.is_ended or bit == self._constraint.blank or self._is_possible(bit)
 
     @abstractmethod
-    def _allowed_characters(self, among: int) -> int:
-        """The characters that may come next, and the end; only those `among` a set need be known."""
+    def _likely(self, among: int) -> int:
+        """The characters that may come next as far as `_is_possible` says so, and the end; only those `among` a set."""
+
+    def _is_possible(self, bit: int) -> bool:
+        """Whether one of the likely characters may come next."""
+        return True
 
     @abstractmethod
     def _advance(self, index: int) -> None:

@@ -76,7 +76,7 @@ class Molecule(Writing):
             return self._atoms(self._bond, among)[0] | rings
         if place != OPENED:
             return self._atoms("", among)[0]
-        atoms = self._atoms("")[0]
+        atoms = self._atoms_for(among)
         return atoms | self._bonds(atoms, among)
 
     @property
@@ -89,9 +89,26 @@ class Molecule(Writing):
         """Whether the current atom is not aromatic, or there is none."""
         return self.atom == NOBODY or self._current() < 0
 
-    def can_close(self, number: int) -> bool:
-        """Whether an open ring bond may be closed at the current atom, without a bond character."""
-        return self._can_close(self.rings.open[number], "")
+    @property
+    def order(self) -> int:
+        """The order of a bond to the next atom, 0 where there is none."""
+        return 0 if self.atom == NOBODY else ORDERS[self._bond]
+
+    def bound_atoms(self) -> tuple[int, ...]:
+        """The aromatic atoms before the current atom or at its ring bonds: no other ring bond may lead to them."""
+        others = (self._parent[self.atom], *self.rings.partners) if self.atom != NOBODY else ()
+        return tuple(self.aromatic(other) for other in others if other != NOBODY)
+
+    def first_new_digit(self, digit: str) -> str:
+        """Behind a `%`: the first allowed digit that leads to a number not taken, where the given one does, too."""
+        allowed = self.allowed()
+        new = [other for other in "0123456789" if BIT[other] & allowed and self._is_new(int(other))]
+        return new[0] if digit in new else digit
+
+    def _is_new(self, digit: int) -> bool:
+        if self.place == TENS:
+            return 10 * self._number + digit not in self.rings.open
+        return all(number not in self.rings.open for number in range(10 * digit, 10 * digit + 10))
 
     def added_in_bracket(self, character: str) -> int | None:
         """By how many characters a bracket's shortest end gets longer; None where its atom may be aromatic."""
@@ -102,6 +119,10 @@ class Molecule(Writing):
         if following.symbol[:1].islower() or any(end[:1].islower() for end in ends):
             return None
         return len(ends[1]) - len(ends[0])
+
+    def is_plain_bracket(self, end: str) -> bool:
+        """Whether the bracket that is being written becomes an atom that is not aromatic, with this end."""
+        return (self._node.symbol or end)[:1].isupper()
 
     def shortest_bracket(self) -> str:
         """The shortest end of the bracket that is being written."""
@@ -116,11 +137,15 @@ class Molecule(Writing):
         return mask & ~ROOTS[1] if self.rings.are_many else mask
 
     def _behind_aromatic(self, among: int) -> int:
-        atoms = self._atoms("", EVERYTHING if among & _BONDS else among)[0] if among & (_ATOMS | _BONDS) else 0
+        atoms = self._atoms_for(among) if among & (_ATOMS | _BOND_BITS[1]) else 0
         mask = atoms | self._bonds(atoms, among)
         if self.place == ATOM:
             mask |= self._ring_bonds("", among)
         return mask | _OPEN_BIT if among & _OPEN_BIT and self._can_branch() else mask
+
+    def _atoms_for(self, among: int) -> int:
+        """The atoms that may follow without a bond; all of them where a single bond among the characters needs any."""
+        return self._atoms("", EVERYTHING if among & _BOND_BITS[1] else among)[0]
 
     def _can_branch(self) -> bool:
         atom = self._current()
@@ -134,9 +159,9 @@ class Molecule(Writing):
     def _bonds(self, atoms: int, among: int) -> int:
         """The bonds that may stand here, given the atoms that may stand here without one."""
         mask = 0
-        if not among & _BONDS:
-            return mask
-        if atoms & PLAIN[1] or (self.place == ATOM and self._ring_bonds("-")):
+        if not among & _BOND_BITS[1]:
+            pass
+        elif atoms & PLAIN[1] or (self.place == ATOM and self._ring_bonds("-")):
             mask = _BOND_BITS[1]
         elif atoms:
             mask = _BOND_BITS[1] & ~BIT["-"]
@@ -192,7 +217,7 @@ class Molecule(Writing):
         mask = free if among & free and not self.must_open and self._can_open(bond) else 0
         for number, ring in self.rings.open.items():
             bit = character_bit(number)
-            if among & bit and self._can_close(ring, bond):
+            if among & bit & ~mask and self._can_close(ring, bond):
                 mask |= bit
         return mask
 

@@ -64,7 +64,7 @@ class Rings:
         return DIGITS & ~self._taken | _PERCENT
 
     def first_free(self) -> str:
-        """The lowest number that is not taken, as it is written."""
+        """The lowest number from 1 that is not taken, as it is written."""
         return written(next(number for number in range(1, NUM_RINGS) if number not in self.open))
 
 

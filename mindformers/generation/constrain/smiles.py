@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mindformers.generation.constrain.base import Constraint, ConstraintState
-from mindformers.generation.constrain.characters import BIT, DIGITS, END, PLAIN, characters_of
-from mindformers.generation.constrain.closing import MOST_ADDED, ending, ending_behind, most_added, most_characters
+from mindformers.generation.constrain.characters import BIT, END
+from mindformers.generation.constrain.closing import TURNS, ending, ending_behind
+from mindformers.generation.constrain.growth import MOST_ADDED, added_by, alike, least_behind, most_characters
 from mindformers.generation.constrain.molecule import Molecule
-from mindformers.generation.constrain.writing import Place
 from mindformers.modalities import MOLECULE
 
 _ALPHABET = MOLECULE.alphabet
+_CHARACTERS = {bit: character for character, bit in BIT.items()}
 
 
 class SmilesConstraint(Constraint):
@@ -32,83 +33,84 @@ class SmilesState(ConstraintState):
     """One molecule.
 
     While the budget is ample the grammar alone decides. Where it gets tight, every candidate is tried: it is allowed
-    if the shortest known way to the molecule's end fits into what is left behind it. The last such way is remembered,
-    so that there is always one.
+    if the shortest known way to the molecule's end fits into what is left behind it. Where some candidate is refused,
+    the last such way is remembered, so that there is always one.
     """
 
-    __slots__ = ("_ending", "_endings", "_longest", "_molecule", "_shortest")
+    __slots__ = ("_length", "_molecule", "_most", "_shortest", "_tried", "_way")
 
     def __init__(self, constraint: SmilesConstraint, budget: int) -> None:
         super().__init__(constraint, budget)
         self._molecule = Molecule()
-        self._ending: str | None = None  # a way to the end that fits into the budget, where one is known
+        self._way: str | None = None  # a way to the end that fits into the budget, where one is known
         self._shortest: str | None = None  # the shortest one, where it is known
-        self._longest: int | None = None  # an upper bound of its length, where one is known
-        self._endings: dict[str, str] = {}  # the shortest way behind a character that has been tried
+        self._length: int | None = None  # its length, where that is known
+        self._most: int | None = None  # an upper bound of its length, where one is known
+        self._tried: dict[str, str | None] = {}  # the shortest way behind a character; None: it is too long
 
-    def _allowed_characters(self, among: int) -> int:
-        allowed = self._molecule.allowed(among)
-        return allowed if not allowed or self._is_ample() else self._fitting(allowed)
+    def _likely(self, among: int) -> int:
+        return self._molecule.allowed(among)
+
+    def _is_possible(self, bit: int) -> bool:
+        return bit == END or self._is_ample() or self._fits(_CHARACTERS[bit]) or bit == self._first_of_way()
 
     def _is_ample(self) -> bool:
-        """Whether there is room for any character and the way to the end behind it."""
-        longest = most_characters(self._molecule) if self._longest is None else self._longest
-        if self.budget_left <= longest + MOST_ADDED:
-            longest = self._longest = len(self._find_ending())
-        return self.budget_left > longest + MOST_ADDED
-
-    def _find_ending(self) -> str:
-        if self._shortest is None:
-            self._shortest = ending(self._molecule)
-        if self._ending is None or len(self._shortest) <= self.budget_left:
-            self._ending = self._shortest
-        return self._shortest
-
-    def _fitting(self, allowed: int) -> int:
-        """Of the allowed characters those behind which there is a way to the end, and the end."""
-        fitting = allowed & END
-        if self._ending:
-            fitting |= allowed & BIT[self._ending[0]]
-        candidates = allowed & ~fitting
-        for alike in (self._new_digits(candidates), candidates & PLAIN[0] if self._is_behind_atom() else 0):
-            first = alike & -alike
-            candidates &= ~alike
-            if first and self._fits(characters_of(first)):
-                fitting |= alike
-        for character in characters_of(candidates):
-            if self._fits(character):
-                fitting |= BIT[character]
-        return fitting
-
-    def _is_behind_atom(self) -> bool:
-        return self._molecule.place in (Place.ATOM, Place.CLOSED)
-
-    def _new_digits(self, candidates: int) -> int:
-        """The digits that would open a ring bond: they all need the same to the end."""
-        return candidates & self._molecule.rings.free & DIGITS if self._is_behind_atom() else 0
+        """Whether it is known that there is room for any character and the way to the end behind it."""
+        most = most_characters(self._molecule) if self._most is None else self._most
+        return self.budget_left > most + MOST_ADDED
 
     def _fits(self, character: str) -> bool:
-        added = most_added(self._molecule, character)
+        """Whether the shortest way to the end behind a character is short enough, as far as it is known."""
+        if self._shortest and self._shortest[0] == character and len(self._shortest) <= self.budget_left:
+            self._way = self._shortest
+            return True
+        added = added_by(self._molecule, character)
         if added is not None:
-            return len(self._find_ending()) + added < self.budget_left
-        if character not in self._endings:
-            self._endings[character] = ending_behind(self._molecule, character)
-        return len(self._endings[character]) < self.budget_left
+            return self._find_length() + added < self.budget_left
+        character = alike(self._molecule, character)
+        if character not in self._tried:
+            is_long = least_behind(self._molecule, character) >= self.budget_left
+            found = None if is_long else ending_behind(self._molecule, character, self.budget_left)
+            self._tried[character] = found
+        found = self._tried[character]
+        return found is not None and len(found) < self.budget_left
+
+    def _first_of_way(self) -> int:
+        shortest = self._find_shortest()
+        if self._way is None or len(shortest) <= self.budget_left:
+            self._way = shortest
+        return BIT[self._way[0]] if self._way else 0
+
+    def _find_shortest(self) -> str:
+        if self._shortest is None:
+            self._shortest = ending(self._molecule)
+            self._length = self._most = len(self._shortest)
+        return self._shortest
+
+    def _find_length(self) -> int:
+        return len(self._find_shortest()) if self._length is None else self._length
 
     def _advance(self, index: int) -> None:
         character = _ALPHABET[index]
-        known = self._ending
-        self._ending = known[1:] if known and known[0] == character else None
-        self._shortest = self._endings.get(character)
+        self._way = self._way[1:] if self._way and self._way[0] == character else None
+        self._shortest = self._shortest_behind(character)
         if self._shortest is not None:
-            self._longest = len(self._shortest)
-        elif self._longest is not None:
-            added = most_added(self._molecule, character)
-            self._longest += MOST_ADDED if added is None else added
-        if self._endings:
-            self._endings = {}
+            self._length = self._most = len(self._shortest)
+        elif self._most is not None:
+            added = added_by(self._molecule, character)
+            is_exact = added is not None and self._length is not None and character != "%"
+            self._length = self._length + added if is_exact else None
+            self._most += MOST_ADDED if added is None else added
+        if self._tried:
+            self._tried = {}
         self._molecule.advance(character)
 
+    def _shortest_behind(self, character: str) -> str | None:
+        known = self._shortest
+        if known and known[0] == character and character not in TURNS:
+            return known[1:]
+        return self._tried.get(character)
+
     def _copy_to(self, twin: Any) -> None:
-        twin._molecule, twin._ending, twin._longest = self._molecule.copy(), self._ending, self._longest
-        twin._shortest, twin._endings = self._shortest, self._endings.copy()
+        twin._molecule, twin._way, twin._shortest = self._molecule.copy(), self._way, self._shortest
+        twin._length, twin._most, twin._tried = self._length, self._most, self._tried.copy()

@@ -9,7 +9,8 @@ import pytest
 from rdkit import Chem
 
 from mindformers.generation.constrain.characters import BIT
-from mindformers.generation.constrain.closing import MOST_ADDED, ending, most_added, most_characters
+from mindformers.generation.constrain.closing import ending
+from mindformers.generation.constrain.growth import most_characters
 from mindformers.generation.constrain.molecule import Molecule
 from mindformers.modalities import MOLECULE
 from tests.conftest import shared_data
@@ -131,21 +132,6 @@ def test_every_prefix_has_a_way_to_the_end() -> None:
                 assert len(way) <= most_characters(molecule)
                 whole = smiles[: place + 1] + way
                 assert refusal(whole) is None and parses(whole), whole
-
-
-def test_one_character_more_makes_the_way_to_the_end_little_longer() -> None:
-    draw = random.Random(4)
-    for _ in range(60):
-        molecule, length = Molecule(), 1
-        while length < 60:
-            before = len(ending(molecule))
-            character = draw.choice([c for c, bit in BIT.items() if molecule.allowed() & bit])
-            bound = most_added(molecule, character)
-            molecule.advance(character)
-            added = len(ending(molecule)) - before
-            assert added <= MOST_ADDED
-            assert bound is None or added <= bound
-            length += 1
 
 
 def mutated(smiles: str, draw: random.Random) -> str:
