@@ -20,7 +20,7 @@ from mindformers.experts.kmeans import cluster_neurons
 from mindformers.experts.patterns import read_published
 from mindformers.experts.report import layer_report, table_of
 from mindformers.modalities import MODALITIES
-from mindformers.models.llama.rewriting import NEURON_ORDER, order_as_text, recorded_order
+from mindformers.models.llama.neuron_order import NEURON_ORDER, order_as_text, recorded_order
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
 from mindformers.tools.logging import get_logger

@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from mindformers.experts.files import write_experts
+from mindformers.models.hf_folder import parse_size
 from mindformers.models.llama.convert_weight import main
-from mindformers.models.llama.hf_folder import parse_size
 from mindformers.tools.errors import InputError
 from tests.conftest import NUM_PIECES
 from tests.models.hugging_face import NUM_TOKENS, SIZES, arrays_of, write_recipe

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mindformers.config import load_recipe
-from mindformers.models.llama.hf_folder import shards_of, write_weights
+from mindformers.models.hf_folder import shards_of, write_weights
 from mindformers.models.llama.names import hugging_face_names, weight_shapes
 from mindformers.tools.weight_files import Outgoing, Stored
 from mindformers.trainer.build import build_model_config

@@ -19,7 +19,7 @@ from mindformers.config import load_recipe
 from mindformers.config.flags import FLAGS
 from mindformers.dataset.mindrecord_writer import write_records
 from mindformers.experts import read_experts
-from mindformers.models.llama.rewriting import recorded_order
+from mindformers.models.llama.neuron_order import recorded_order
 from mindformers.tools.errors import InputError
 from mindformers.trainer import runner
 from mindformers.trainer.build import build_model_config, build_network

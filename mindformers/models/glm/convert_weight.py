@@ -14,56 +14,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mindformers.config import Recipe, load_recipe
-from mindformers.dataset.command_line import CommandParser, run_command
+from mindformers.config import Recipe
+from mindformers.models.convert_command import choose_tokenizer, conversion_parser, run_conversion
 from mindformers.models.glm.glm_config import GLMConfig
 from mindformers.models.glm.hf_config import shape_settings
 from mindformers.models.glm.hf_weights import export_hf, import_hf, published_rows
-from mindformers.models.llama.hf_config import CONFIG_NAME, read_config
+from mindformers.models.hf_folder import CONFIG_NAME, read_config
 from mindformers.tools.errors import InputError
 from mindformers.trainer.build import build_model_config, build_tokenizer, find_vocab_file, keep_tokenizer_beside
 from mindformers.trainer.checkpoint_files import find_checkpoint
 
 _TOKENIZER = "ice_text.model"
-_TYPES = ("float32", "float16", "bfloat16")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0, or 2 where the input cannot be used."""
-    flags = _parser().parse_args(argv)
-    return run_command(lambda: _run(flags))
+    return run_conversion(_parser().parse_args(argv), _to_ours, _to_theirs)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m mindformers.models.glm.convert_weight",
-        description="Convert published ChatGLM-6B weights to our checkpoint (--output) or back (--checkpoint).",
+    return conversion_parser(
+        "python -m mindformers.models.glm.convert_weight",
+        "Convert published ChatGLM-6B weights to our checkpoint (--output) or back (--checkpoint).",
+        _TOKENIZER,
     )
-    add = parser.add_argument
-    add("--config", required=True, metavar="YAML", help="the recipe of the network")
-    add("--hf_dir", required=True, type=Path, metavar="DIR", help="the published folder, to read or to write")
-    way = parser.add_mutually_exclusive_group(required=True)
-    way.add_argument("--output", type=Path, metavar="O.safetensors", help="our checkpoint, to write")
-    way.add_argument("--checkpoint", type=Path, metavar="CKPT", help="our checkpoint or its folder, to read")
-    add("--vocab_file", type=Path, metavar=_TOKENIZER, help="the tokenizer; else found beside the weights")
-    add("--dtype", choices=_TYPES, help="number type to write; else each weight keeps its own")
-    add("--max_shard_size", default="5GB", metavar="SIZE", help="largest file (with --checkpoint; default 5GB)")
-    return parser
 
 
-def _run(flags: argparse.Namespace) -> str:
-    recipe = load_recipe(flags.config)
+def _check_family(recipe: Recipe) -> None:
     kind = recipe.model.model_config.get("type")
     if kind != GLMConfig.__name__:
         raise InputError("model.model_config.type", f"is {kind}", "GLMConfig", "use the converter of that family")
-    try:
-        return _to_ours(recipe, flags) if flags.output else _to_theirs(recipe, flags)
-    except OSError as error:
-        where, reason = error.filename or flags.output or flags.hf_dir, error.strerror or str(error)
-        raise InputError(f"'{where}'", reason, "files that can be read and written", "check the path") from error
 
 
 def _to_ours(recipe: Recipe, flags: argparse.Namespace) -> str:
+    _check_family(recipe)
     rows = published_rows(flags.hf_dir)
     tokenizer = _tokenizer(recipe, flags.vocab_file, flags.hf_dir / _TOKENIZER, rows)
     if (flags.hf_dir / CONFIG_NAME).is_file():
@@ -76,6 +60,7 @@ def _to_ours(recipe: Recipe, flags: argparse.Namespace) -> str:
 
 
 def _to_theirs(recipe: Recipe, flags: argparse.Namespace) -> str:
+    _check_family(recipe)
     checkpoint = find_checkpoint(flags.checkpoint)
     recipe.load_checkpoint = str(checkpoint)
     tokenizer = _tokenizer(recipe, flags.vocab_file, checkpoint.parent / "tokenizer.model", None)
@@ -100,11 +85,7 @@ def _differs(settings: dict[str, Any], key: str, value: Any) -> bool:
 
 
 def _tokenizer(recipe: Recipe, given: Path | None, near: Path, rows: int | None) -> Any:
-    """As the flag says, else beside the weights, else as the recipe says if that file is here, else none."""
-    if given or near.is_file():
-        recipe.processor.tokenizer.vocab_file = str(given or near)
-    elif not Path(recipe.processor.tokenizer.vocab_file or "").is_file():
-        recipe.processor.tokenizer.vocab_file = None
+    choose_tokenizer(recipe, given, near)
     return build_tokenizer(recipe, rows) if find_vocab_file(recipe) else None
 
 

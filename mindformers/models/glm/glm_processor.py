@@ -1,11 +1,11 @@
-"""Prompts to a batch of ids, as MindFormers' processors do."""
+"""ChatGLMTokenizer for MindFormers' processor interface."""
 
 from __future__ import annotations
 
-from mindformers.models.llama.llama_processor import LlamaProcessor
+from mindformers.models.processor import TextProcessor
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
 
 @MindFormerRegister.register(MindFormerModuleType.PROCESSOR)
-class GLMProcessor(LlamaProcessor):
+class GLMProcessor(TextProcessor):
     """Wraps a `ChatGLMTokenizer`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mindformers.models.glm.glm_config import GLMConfig
 from mindformers.models.glm.vocabulary import ID_NAMES, check_rows, num_image_tokens
-from mindformers.models.llama.hf_config import CONFIG_NAME
+from mindformers.models.hf_folder import CONFIG_NAME
 from mindformers.tools.errors import InputError
 
 _NAMES = {

@@ -14,9 +14,15 @@ from mindformers.models.glm.glm_config import GLMConfig
 from mindformers.models.glm.hf_config import model_settings
 from mindformers.models.glm.names import EMBEDDING, HEAD, THEIR_EMBEDDING, is_left_out, their_name, weight_shapes
 from mindformers.models.glm.vocabulary import check_rows
-from mindformers.models.llama.hf_config import CONFIG_NAME
-from mindformers.models.llama.hf_folder import HuggingFaceWeights, check_target, parse_size, shards_of, write_weights
-from mindformers.models.llama.rewriting import Written, check_tensors, in_type
+from mindformers.models.hf_folder import (
+    CONFIG_NAME,
+    HuggingFaceWeights,
+    check_target,
+    parse_size,
+    shards_of,
+    write_weights,
+)
+from mindformers.models.rewriting import Written, check_output, check_tensors, in_type
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_folder, write_json
 from mindformers.tools.logging import get_logger
@@ -49,8 +55,7 @@ def import_hf(config: GLMConfig, hf_dir: str | Path, output: str | Path, dtype: 
     Raises:
         InputError: the weights do not fit the recipe, are incomplete or damaged, or their head is not the word table.
     """
-    if Path(output).suffix != ".safetensors" or Path(output).is_dir():
-        raise InputError("--output", f"'{output}'", "the name of a .safetensors file", "correct the name")
+    check_output(Path(output))
     source, shapes = HuggingFaceWeights(Path(hf_dir)), weight_shapes(config)
     found = {name: stored for name, stored in source.tensors.items() if not is_left_out(name)}
     if THEIR_EMBEDDING in found:

@@ -13,56 +13,33 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mindformers.config import Recipe, load_recipe
-from mindformers.dataset.command_line import CommandParser, run_command
+from mindformers.config import Recipe
+from mindformers.models.convert_command import choose_tokenizer, conversion_parser, run_conversion
 from mindformers.models.llama.from_hf import import_hf
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 from mindformers.models.llama.to_hf import export_hf
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import existing_file
 from mindformers.trainer.build import build_model_config, build_tokenizer, find_vocab_file, keep_tokenizer_beside
 
 _TOKENIZER = "tokenizer.model"
-_TYPES = ("float32", "float16", "bfloat16")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0, or 2 where the input cannot be used."""
-    flags = _parser().parse_args(argv)
-    return run_command(lambda: _run(flags))
+    return run_conversion(_parser().parse_args(argv), _to_ours, _to_theirs)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m mindformers.models.llama.convert_weight",
-        description="Convert a Hugging Face LLaMA to our checkpoint (--output) or back (--checkpoint).",
+    parser = conversion_parser(
+        "python -m mindformers.models.llama.convert_weight",
+        "Convert a Hugging Face LLaMA to our checkpoint (--output) or back (--checkpoint).",
+        _TOKENIZER,
     )
-    add = parser.add_argument
-    add("--config", required=True, metavar="YAML", help="the recipe of the network")
-    add("--hf_dir", required=True, type=Path, metavar="DIR", help="the Hugging Face folder, to read or to write")
-    way = parser.add_mutually_exclusive_group(required=True)
-    way.add_argument("--output", type=Path, metavar="O.safetensors", help="our checkpoint, to write")
-    way.add_argument("--checkpoint", type=Path, metavar="CKPT", help="our checkpoint or its folder, to read")
-    add("--experts", type=Path, metavar="experts.npz", help="store neurons expert by expert (with --output)")
-    add("--vocab_file", type=Path, metavar=_TOKENIZER, help="the tokenizer; else found beside the weights")
-    add("--dtype", choices=_TYPES, help="number type to write; else each weight keeps its own")
-    add("--max_shard_size", default="5GB", metavar="SIZE", help="largest file (with --checkpoint; default 5GB)")
+    parser.add_argument(
+        "--experts", type=Path, metavar="experts.npz", help="store neurons expert by expert (with --output)"
+    )
     return parser
-
-
-def _run(flags: argparse.Namespace) -> str:
-    recipe = load_recipe(flags.config)
-    try:
-        return _to_ours(recipe, flags) if flags.output else _to_theirs(recipe, flags)
-    except OSError as error:
-        raise _input_error(error, flags.output or flags.hf_dir) from error
-
-
-def _input_error(error: OSError, target: Path) -> InputError:
-    name = str(error.filename or target)
-    where = str(target) if name.endswith(".part") else name
-    return InputError(f"'{where}'", error.strerror or str(error), "a place to read and write", "check it")
 
 
 def _to_ours(recipe: Recipe, flags: argparse.Namespace) -> str:
@@ -91,12 +68,7 @@ def _to_theirs(recipe: Recipe, flags: argparse.Namespace) -> str:
 
 
 def _tokenizer(recipe: Recipe, given: Path | None, near: Path | None) -> LlamaTokenizer | None:
-    """As the flag says, else beside the weights, else as the recipe says if that file is here, else none."""
-    path = existing_file(given, "--vocab_file") if given else near
-    if given or (path is not None and path.is_file()):
-        recipe.processor.tokenizer.vocab_file = str(path)
-    elif not Path(recipe.processor.tokenizer.vocab_file or "").is_file():
-        recipe.processor.tokenizer.vocab_file = None
+    choose_tokenizer(recipe, given, near)
     return build_tokenizer(recipe) if find_vocab_file(recipe) else None
 
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from mindformers.experts.files import read_experts
 from mindformers.experts.grouping import neuron_order
-from mindformers.models.llama.hf_config import check_config, read_config
-from mindformers.models.llama.hf_folder import HuggingFaceWeights
+from mindformers.models.hf_folder import HuggingFaceWeights, read_config
+from mindformers.models.llama.hf_config import check_config
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.names import EMBEDDING, HEAD, hugging_face_names, is_left_out, weight_shapes
+from mindformers.models.llama.neuron_order import NEURON_ORDER, order_as_text, reordered
 from mindformers.models.llama.new_rows import new_rows
-from mindformers.models.llama.rewriting import NEURON_ORDER, Written, check_tensors, in_type, order_as_text, reordered
+from mindformers.models.rewriting import Written, check_output, check_tensors, in_type
 from mindformers.tools.errors import InputError
 from mindformers.tools.number_types import converted, float_type
 from mindformers.tools.progress import Progress
@@ -46,7 +47,7 @@ def import_hf(
         InputError: the folder does not fit the recipe, or is incomplete or damaged.
     """
     folder = Path(hf_dir)
-    _check_output(Path(output))
+    check_output(Path(output))
     orders = _orders(experts, config)
     source = HuggingFaceWeights(folder)
     settings = read_config(folder)
@@ -81,12 +82,6 @@ class _Plan:
         missing = stored.shape[0] - len(array)
         if missing:
             yield converted(new_rows(array[: self.text_rows], missing, self.seed, ours), stored.dtype, theirs)
-
-
-def _check_output(output: Path) -> None:
-    if output.suffix != ".safetensors" or output.is_dir():
-        got = f"'{output}' is a folder" if output.is_dir() else f"'{output}'"
-        raise InputError("--output", got, "the name of a .safetensors file", "correct the name")
 
 
 def _base_shape(name: str, shape: tuple[int, ...], rows: int) -> tuple[int, ...]:

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mindformers.modalities.vocabulary import ModalityVocabulary
+from mindformers.models.hf_folder import CONFIG_NAME
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.tools.errors import InputError
-from mindformers.tools.files import existing_file
 
-CONFIG_NAME, GENERATION_NAME = "config.json", "generation_config.json"
+GENERATION_NAME = "generation_config.json"
 # What another value would mean is not part of our LLaMA.
 _FIXED: dict[str, Any] = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
 # Their defaults where config.json is silent.
 _DEFAULTS: dict[str, Any] = {**_FIXED, "rms_norm_eps": 1e-6, "tie_word_embeddings": False, "vocab_size": 32000}
 _DEFAULT_THETA = 10000.0
 _MISSING = "nothing"
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The content of `config.json`.
-
-    Raises:
-        InputError: there is none, or it is not a JSON object.
-    """
-    path = existing_file(folder / CONFIG_NAME, "--hf_dir")
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(str(path), f"is no JSON ({error})", "the model's configuration", "copy it again") from error
-    if not isinstance(settings, dict):
-        raise InputError(str(path), f"is a {type(settings).__name__}", "a JSON object", "copy it again")
-    return settings
 
 
 def check_config(folder: Path, settings: Mapping[str, Any], config: LlamaConfig) -> None:

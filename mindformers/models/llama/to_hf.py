@@ -10,13 +10,14 @@ import numpy as np
 
 from mindformers.experts.grouping import invert_order
 from mindformers.models.checkpoint_file import open_checkpoint
-from mindformers.models.llama.hf_config import CONFIG_NAME, GENERATION_NAME, generation_settings, model_settings
-from mindformers.models.llama.hf_folder import check_target, parse_size, shards_of, write_weights
+from mindformers.models.hf_folder import CONFIG_NAME, check_target, parse_size, shards_of, write_weights
+from mindformers.models.llama.hf_config import GENERATION_NAME, generation_settings, model_settings
 from mindformers.models.llama.hf_tokenizer import write_tokenizer
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 from mindformers.models.llama.names import hugging_face_names, is_router, weight_shapes
-from mindformers.models.llama.rewriting import Written, check_tensors, in_type, recorded_order, reordered
+from mindformers.models.llama.neuron_order import recorded_order, reordered
+from mindformers.models.rewriting import Written, check_tensors, in_type
 from mindformers.tools.files import replaced_folder, write_json
 from mindformers.tools.logging import get_logger
 from mindformers.tools.number_types import float_type, type_name

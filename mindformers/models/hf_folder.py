@@ -1,4 +1,4 @@
-"""The weights of a Hugging Face folder: one file, or shards with an index. Read and written tensor by tensor."""
+"""A Hugging Face folder: `config.json`, and weights in one file or in shards, read and written tensor by tensor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,27 @@ from mindformers.tools.files import existing_file, write_json
 from mindformers.tools.torch_files import TorchFile
 from mindformers.tools.weight_files import Outgoing, SafetensorsFile, Stored, WeightSource, write_safetensors
 
+CONFIG_NAME = "config.json"
 _SAFE, _TORCH = "model.safetensors", "pytorch_model.bin"
 _INDEX = ".index.json"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _MOST_NAMES = 5
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The content of `config.json`.
+
+    Raises:
+        InputError: there is none, or it is not a JSON object.
+    """
+    path = existing_file(folder / CONFIG_NAME, "--hf_dir")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(str(path), f"is no JSON ({error})", "the model's configuration", "copy it again") from error
+    if not isinstance(settings, dict):
+        raise InputError(str(path), f"is a {type(settings).__name__}", "a JSON object", "copy it again")
+    return settings
 
 
 class HuggingFaceWeights:
