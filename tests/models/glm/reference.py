@@ -19,14 +19,18 @@ def small_config(**changes: object) -> GLMConfig:
     return GLMConfig(**{**SIZES, **IDS, **FLOATS, **changes})
 
 
-def random_weights(config: GLMConfig, seed: int = 0) -> dict[str, np.ndarray]:
-    """Published name -> float32 values, large enough that every rule shows; the head is the word table."""
+def random_weights(config: GLMConfig, seed: int = 0, scale: float = 1.0) -> dict[str, np.ndarray]:
+    """Published name -> float32 values, large enough that every rule shows; the head is the word table.
+
+    A larger `scale` of the layers makes the next token depend more on those before it.
+    """
     from mindformers.models.glm.names import HEAD, THEIR_EMBEDDING, their_name, weight_shapes
 
     generator = np.random.default_rng(seed)
     weights = {}
     for name, shape in weight_shapes(config).items():
         values = generator.normal(0, 0.3 if len(shape) > 1 else 0.2, shape)
+        values *= scale if ".attention." in name or ".mlp." in name else 1.0
         values += 1.0 if "layernorm.weight" in name else 0.0
         weights[their_name(name)] = values.astype(np.float32)
     return weights | {HEAD: weights[THEIR_EMBEDDING].copy()}

@@ -12,22 +12,14 @@ from safetensors.numpy import load_file
 from mindformers import GLMConfig, GLMForPreTraining
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.generation.steps import DecodeStep, PrefillStep
-from mindformers.models.glm.names import their_name
 from mindformers.pet.lora_config import LoraConfig
 from tests.conftest import shared_data
 from tests.models.glm import reference
+from tests.models.glm.networks import network
 
 GMASK, SOP, MASK, PAD = 71, 74, 70, 3
 ROW = [5, 9, 33, 21, 60, GMASK, SOP, 44, 12, 8, 75]
 INNER_MASK = [5, MASK, 33, 21, 60, 11, SOP, 44, 12, 8, 75]
-
-
-def network(config: GLMConfig, weights: reference.Weights) -> GLMForPreTraining:
-    net = GLMForPreTraining(config, seed=None)
-    for parameter in net.get_parameters():
-        parameter.set_data(Tensor(weights[their_name(parameter.name)]))
-    net.set_train(False)
-    return net
 
 
 @pytest.fixture(scope="module")
