@@ -19,7 +19,7 @@ from mindformers.parallel.sharded_adamw import ShardedAdamW
 from mindformers.parallel.spreading import Spread
 from mindformers.trainer.data import documents_of
 from mindformers.trainer.monitor.console import Console
-from mindformers.trainer.monitor.flops import flops_per_position, peak_flops
+from mindformers.trainer.monitor.flops import Peak, flops_of
 from mindformers.trainer.monitor.history import History
 from mindformers.trainer.monitor.meter import Meter
 from mindformers.trainer.monitor.reports import Listener, Reports
@@ -100,9 +100,8 @@ def build_meter(recipe: Recipe, net: nn.Cell, steps_per_epoch: int, spread: Spre
     """What makes reports of steps."""
     monitor = recipe.callback(LossMonitor)
     every = monitor.per_print_times if monitor else 1
-    peak = peak_flops(recipe.context.peak_tflops)
-    peak = None if peak is None else peak * spread.mesh.size
-    return Meter(every, recipe.runner_config.epochs, steps_per_epoch, flops_per_position(net, spread.shape), peak)
+    peak = Peak(recipe.context.peak_tflops, spread.mesh.size)
+    return Meter(every, recipe.runner_config.epochs, steps_per_epoch, flops_of(net, spread.shape), peak)
 
 
 def build_reports(recipe: Recipe, total_steps: int, done: int) -> Reports:

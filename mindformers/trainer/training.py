@@ -179,8 +179,8 @@ class Training:
         self.times.lap(GRAPH)
         self.scale.update(not result.is_finite)
         state.count(result.loss, result.is_finite)
-        positions = sum(said.size - len(said) for said in (batch["labels"] for batch in batches)) * self.mesh.data
-        report = self.meter.add(state, result, lr, scale, positions)
+        rows, lengths = len(batches[0]["labels"]) * self.mesh.data, [batch["labels"].shape[1] - 1 for batch in batches]
+        report = self.meter.add(state, result, lr, scale, rows, lengths)
         if report is not None:
             reports.step(report)
         self.check_skipped()

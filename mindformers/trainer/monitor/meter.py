@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 from mindformers.parallel.device import memory_in_use
+from mindformers.trainer.monitor.flops import Flops, Peak
 from mindformers.trainer.monitor.reports import StepReport
 from mindformers.trainer.run_state import RunState
 from mindformers.trainer.step import StepResult
@@ -17,15 +19,13 @@ class Meter:
     Args:
         every: steps between two reports; the last step of a run is reported too.
         epochs, steps_per_epoch: the size of the run.
-        flops_per_position: operations of the network for a token read, forward and backward.
-        peak_flops: what the device can do in a second; None where it is not known.
+        flops: operations of the network for what it reads.
+        peak: what the devices can do.
     """
 
-    def __init__(
-        self, every: int, epochs: int, steps_per_epoch: int, flops_per_position: float, peak_flops: float | None
-    ) -> None:
+    def __init__(self, every: int, epochs: int, steps_per_epoch: int, flops: Flops, peak: Peak) -> None:
         self.every, self.epochs, self.steps_per_epoch = every, epochs, steps_per_epoch
-        self.share_per_position = None if peak_flops is None else flops_per_position / peak_flops
+        self.flops, self.peak = flops, peak
         self.restart()
 
     @property
@@ -35,26 +35,30 @@ class Meter:
 
     def restart(self) -> None:
         """Measure from now on."""
-        self._steps, self._positions, self._since = 0, 0, time.perf_counter()
+        self._steps, self._positions, self._flops, self._since = 0, 0, 0.0, time.perf_counter()
 
     def pause(self, seconds: float) -> None:
         """Leave out time that something else than training took."""
         self._since += seconds
 
-    def add(self, state: RunState, result: StepResult, lr: float, scale: float, positions: int) -> StepReport | None:
+    def add(
+        self, state: RunState, result: StepResult, lr: float, scale: float, rows: int, lengths: Sequence[int]
+    ) -> StepReport | None:
         """Take a step in.
 
         Args:
             state: of the run, the step counted in it; where a report is due, its losses begin anew.
             result: what the step did.
             lr, scale: its learning rate and loss scale.
-            positions: tokens it read, padding included.
+            rows: in each of its micro batches.
+            lengths: tokens of a row, padding included, in each of them.
 
         Returns:
             The report where one is due.
         """
         self._steps += 1
-        self._positions += positions
+        self._positions += rows * sum(lengths)
+        self._flops += sum(self.flops.of(rows * length, length) for length in lengths)
         if state.done % self.every and state.done != self.total_steps:
             return None
         report = self._report(state, result.grad_norm, lr, scale)
@@ -64,7 +68,6 @@ class Meter:
 
     def _report(self, state: RunState, grad_norm: float, lr: float, scale: float) -> StepReport:
         seconds = max(time.perf_counter() - self._since, 1e-9)
-        speed = self._positions / seconds
         finite = [value for value in state.losses if math.isfinite(value)]
         epoch, step = divmod(state.done - 1, self.steps_per_epoch)
         memory, peak_memory = memory_in_use()
@@ -80,9 +83,9 @@ class Meter:
             lr=lr,
             grad_norm=grad_norm,
             loss_scale=scale,
-            tokens_per_s=speed,
+            tokens_per_s=self._positions / seconds,
             seconds_per_step=seconds / self._steps,
-            mfu=None if self.share_per_position is None else speed * self.share_per_position,
+            mfu=self.peak.share(self._flops / seconds),
             overflowed=state.overflowed,
             skipped=state.skipped,
             memory=memory,

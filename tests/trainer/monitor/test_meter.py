@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from mindformers.trainer.monitor import meter as module
+from mindformers.trainer.monitor.flops import Flops, Peak
 from mindformers.trainer.monitor.meter import Meter
 from mindformers.trainer.monitor.reports import StepReport
 from mindformers.trainer.run_state import RunState
 from mindformers.trainer.step import StepResult
 
-FLOPS, PEAK = 1000.0, 1e6
+FLOPS, PEAK = Flops(900.0, 20.0), Peak(1e-6)
 
 
 class Clock:
@@ -36,14 +37,14 @@ def take(meter: Meter, clock: Clock, state: RunState, loss: float, seconds: floa
     clock.now += seconds
     result = StepResult(loss, 2.0, math.isfinite(loss), 60)
     state.count(loss, result.is_finite)
-    return meter.add(state, result, lr=0.1, scale=1.0, positions=100)
+    return meter.add(state, result, lr=0.1, scale=1.0, rows=20, lengths=[2, 3])
 
 
 def test_speed_and_utilisation_are_those_since_the_last_report(clock: Clock) -> None:
     meter, state = Meter(2, 2, 10, FLOPS, PEAK), RunState(4, 40)
     assert take(meter, clock, state, 3.0, seconds=9.0) is None
     first = take(meter, clock, state, 2.0, seconds=1.0)
-    assert (first.tokens_per_s, first.seconds_per_step, first.mfu) == pytest.approx((20.0, 5.0, 0.02))
+    assert (first.tokens_per_s, first.seconds_per_step, first.mfu) == pytest.approx((20.0, 5.0, 0.01904))
     take(meter, clock, state, 4.0)
     second = take(meter, clock, state, math.nan)
     assert (second.tokens_per_s, second.seconds_per_step, second.loss) == pytest.approx((200.0, 0.5, 4.0))
@@ -52,7 +53,9 @@ def test_speed_and_utilisation_are_those_since_the_last_report(clock: Clock) -> 
 
 
 def test_evaluations_and_checkpoints_do_not_slow_the_shown_speed(clock: Clock) -> None:
-    meter, state = Meter(2, 2, 10, FLOPS, None), RunState(4, 40)
+    unknown = Peak(1.0)
+    unknown.flops = None
+    meter, state = Meter(2, 2, 10, FLOPS, unknown), RunState(4, 40)
     take(meter, clock, state, 3.0)
     clock.now += 70.0
     meter.pause(70.0)

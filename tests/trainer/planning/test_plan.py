@@ -12,7 +12,7 @@ import pytest
 from mindformers.config import load_recipe
 from mindformers.config.schema.recipe import Recipe
 from mindformers.tools.errors import InputError
-from mindformers.trainer.monitor.flops import flops_per_position
+from mindformers.trainer.monitor.flops import flops_of
 from mindformers.trainer.planning.memory import GB, Layout, training_memory
 from mindformers.trainer.planning.network import network_of
 from mindformers.trainer.planning.plan import make_plan
@@ -105,7 +105,7 @@ def tiny_like():
 
 
 def test_operations_are_those_that_training_reports(tmp_path: Path) -> None:
-    assert network_of(small_recipe(tmp_path)).flops_per_token() == flops_per_position(tiny_like())
+    assert network_of(small_recipe(tmp_path)).flops_per_token() == flops_of(tiny_like()).of(1, 12)
 
 
 def test_the_length_of_a_run_follows_from_the_index_of_its_data(tmp_path: Path) -> None:
