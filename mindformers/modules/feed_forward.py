@@ -7,6 +7,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from mindformers.kernels.grouped import grouped_swiglu
+from mindformers.kernels.masked import NativeMaskedSwiGLU
 from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, native_routed_swiglu
 from mindformers.kernels.training import NativeSwiGLU, native
 from mindformers.modules.linear import Linear
@@ -52,6 +53,8 @@ class FeedForward(nn.Cell):
         self.spread = ops.MatMul()
         self.native = self.native_form(compute_dtype, param_dtype)
         self.fused = native(NativeSwiGLU) if compute_dtype == ms.float32 else None
+        is_masked_by_activation = isinstance(router, ActivationRouter) and compute_dtype == ms.float32
+        self.fused_mask = native(NativeMaskedSwiGLU, router.choose.num_experts) if is_masked_by_activation else None
 
     def native_form(self, compute_dtype: ms.Type, param_dtype: ms.Type) -> nn.Cell | None:
         """The one place that chooses between the device's own operators and the masked form."""
@@ -76,6 +79,8 @@ class FeedForward(nn.Cell):
         if self.native is not None:
             choice = self.router(rows, k, modality.reshape(-1)) if self.is_learned else k.reshape(-1)
             return self.native(rows, choice, self.w1.weight, self.w3.weight, self.w2.weight).reshape(x.shape)
+        if self.training and self.fused_mask is not None:
+            return self.w2(self.fused_mask(self.w1(rows), self.w3(rows), k.reshape(-1))).reshape(x.shape)
         h = self.activations(rows)
         mask = self.router(rows, k, modality.reshape(-1)) if self.is_learned else self.router(h, k)
         return self.w2(self.keep_experts(h, mask)).reshape(x.shape)

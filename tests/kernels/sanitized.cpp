@@ -23,6 +23,8 @@ int scimind_norm(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_norm_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_swiglu(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_swiglu_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_masked_swiglu(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_masked_swiglu_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_loss(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_loss_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_attention(int, void**, int*, int64_t**, const char**, void*, void*);
@@ -95,6 +97,17 @@ void try_layer(int64_t t, int64_t d, int64_t per, int64_t e) {
   expect(call(scimind_ffn_by_activation_keep, {&x, &k, &marker, &w1, &w3, &w2, &y, &chosen, &keep}) == 0, name);
   expect(call(scimind_ffn_gradients,
               {&x, &chosen, &w1, &w3, &w2, &keep, &dy, &dx, &dmask, &dw1, &dw3, &dw2}) == 0, name);
+}
+
+void try_masked(int64_t t, int64_t per, int64_t e) {
+  const int64_t f = per * e;
+  const std::string name = "masked " + std::to_string(t) + "x" + std::to_string(f);
+  Tensor gate({t, f}), up({t, f}), h({t, f}), dh({t, f}), dgate({t, f}), dup({t, f}), mask({t, e});
+  Tensor k({t}, "int32"), marker({e}, "int32");
+  for (int64_t i = 0; i < t; ++i) reinterpret_cast<int32_t*>(k.data.get())[i] = static_cast<int32_t>(i % (e + 2)) - 1;
+  expect(call(scimind_masked_swiglu, {&gate, &up, &k, &marker, &h, &mask}) == 0, name);
+  expect(call(scimind_masked_swiglu_gradients, {&gate, &up, &mask, &dh, &dgate, &dup}) == 0, name);
+  expect(call(scimind_masked_swiglu, {&gate, &up, &k, &h, &marker, &mask}) != 0, "tensors in another order are refused");
 }
 
 void try_rows(int64_t t, int64_t d) {
@@ -183,6 +196,9 @@ int main() {
   for (const auto& sizes : layers) try_layer(sizes[0], sizes[1], sizes[2], sizes[3]);
   const int64_t rows[][2] = {{1, 1}, {3, 16}, {70, 33}, {300, 100}};
   for (const auto& sizes : rows) try_rows(sizes[0], sizes[1]);
+  try_masked(3, 5, 3);
+  try_masked(1, 16, 1);
+  try_masked(90, 21, 16);
   const int64_t linears[][3] = {{1, 1, 1}, {5, 17, 3}, {300, 40, 530}};
   for (const auto& sizes : linears) try_linear(sizes[0], sizes[1], sizes[2]);
   const int64_t attentions[][5] = {{1, 1, 1, 1, 2}, {2, 9, 4, 2, 6}, {1, 70, 3, 3, 4}, {2, 130, 4, 1, 20}};

@@ -4,22 +4,10 @@
 #include "buffer.h"
 #include "gemm.h"
 #include "layer.h"
-#include "vec.h"
+#include "neurons.h"
 
 namespace scimind {
 namespace {
-
-void activate(const float* gate, const float* up, int64_t count, float* hidden) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const Vec g = load(gate + i);
-    store(hidden + i, g * sigmoid(g) * load(up + i));
-  }
-  if (i < count) {
-    const Vec g = load_part(gate + i, count - i);
-    store_part(hidden + i, g * sigmoid(g) * load_part(up + i, count - i), count - i);
-  }
-}
 
 // Gate, up and hidden values of one piece; `tokens` are its own.
 void compute_piece(const Layer& layer, const Piece& piece, int64_t expert, const int32_t* tokens, const Neurons& out,
@@ -66,14 +54,6 @@ void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piec
 void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
   const Term term{hidden, layer.w2, layer.per(), true, layer.neurons};
   sum_over_experts(layer, plan, &term, 1, y);
-}
-
-float sum_of(const float* values, int64_t count) {
-  Vec sums = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) sums += load(values + i);
-  if (i < count) sums += load_part(values + i, count - i);
-  return total(sums);
 }
 
 // All experts of all tokens [first, first + count): pairs stand at expert * count + (token - first).

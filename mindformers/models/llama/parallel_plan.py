@@ -64,8 +64,8 @@ def _place_feed_forward(block: FeedForward, group: Group) -> None:
     if block.router is None:
         return
     block.members = block.membership(block.router.choose.num_experts, block.w1.out_features)
-    if not block.is_learned:  # whose choice needs the sums of all parts, which the native form makes inside
-        block.native = None
+    if not block.is_learned:  # whose choice needs the sums of all parts, which the native forms make inside
+        block.native = block.fused_mask = None
         block.insert_child_to_cell("router", AgreedRouter(block.router, group))
 
 
