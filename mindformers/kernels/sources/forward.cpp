@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "buffer.h"
+#include "decode_team.h"
 #include "gemm.h"
 #include "layer.h"
 #include "neurons.h"
@@ -48,6 +49,29 @@ void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piec
       const int32_t* tokens = plan.token_of.data() + pieces[i].first;
       compute_piece(layer, pieces[i], pieces[i].group % plan.experts, tokens, out, scratch);
     }
+  }
+}
+
+// All of the layer for few tokens, in one go of the threads: waking them takes as long as reading an expert's weights.
+void compute_few(const Layer& layer, const Plan& plan, const Neurons& out, float* y) {
+  const std::vector<Piece> pieces = pieces_of(plan, layer.per(), kFewRows);
+  const int64_t num_pieces = static_cast<int64_t>(pieces.size()), per = layer.per(), d = layer.width;
+  const int64_t num_parts = num_blocks(layer.tokens) * ((d + kFewColumns - 1) / kFewColumns);
+  int64_t neurons = 0;
+  for (const Piece& piece : pieces) neurons += piece.neurons;
+  const Term term{out.hidden, layer.w2, per, true, layer.neurons};
+  decode::Phases phases(2);
+#pragma omp parallel if (is_worth_threads(3 * neurons * d, 3 * plan.pairs() * per * d))
+  {
+    float product[kFewRows * kFewColumns];
+    phases.share(0, num_pieces, [] {}, [&](int64_t i) {
+      const int32_t* tokens = plan.token_of.data() + pieces[i].first;
+      compute_piece(layer, pieces[i], pieces[i].group % plan.experts, tokens, out, nullptr);
+    });
+    phases.share(1, num_parts, [] {}, [&](int64_t part) {
+      const int64_t column = part * kFewColumns;
+      sum_block(layer, plan, &term, 1, 0, column, std::min(kFewColumns, d - column), product, y);
+    });
   }
 }
 
@@ -100,6 +124,7 @@ void forward_selected(const Layer& layer, const Plan& plan, float* keep, float* 
   Buffer hidden(values), scratch_up(keep ? 0 : values);
   const Neurons out = keep ? Neurons{keep, keep + layer.tokens * layer.neurons, hidden}
                            : Neurons{hidden, scratch_up, hidden};
+  if (layer.tokens <= kFewRows) return compute_few(layer, plan, out, y);
   compute_pieces(layer, plan, pieces_of(plan, layer.per(), kFewRows), out);
   down(layer, plan, hidden, y);
 }

@@ -42,9 +42,6 @@ void scatter_add(const float* rows, int64_t count, int64_t width, const int32_t*
   }
 }
 
-namespace {
-
-// Columns [column, column + columns) of the sums for the tokens of one block.
 void sum_block(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, int64_t block, int64_t column,
                int64_t columns, float* product, float* to) {
   const int64_t per = layer.per(), end = std::min(layer.tokens, (block + 1) * kBlockTokens);
@@ -65,10 +62,8 @@ void sum_block(const Layer& layer, const Plan& plan, const Term* terms, int num_
   }
 }
 
-}  // namespace
-
 void sum_over_experts(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, float* to) {
-  const int64_t width = layer.tokens <= kFewRows ? 64 : column_block(layer.width);
+  const int64_t width = layer.tokens <= kFewRows ? kFewColumns : column_block(layer.width);
   const int64_t parts = (layer.width + width - 1) / width, tasks = num_blocks(layer.tokens) * parts;
   int64_t experts_used = 0;
   for (int64_t group = 0; group < plan.groups(); ++group) experts_used += plan.count(group) > 0;

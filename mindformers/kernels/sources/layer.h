@@ -36,6 +36,9 @@ constexpr int64_t kChunkRows = 256;
 // Columns of x, y or of a weight that one task owns.
 inline int64_t column_block(int64_t width) { return width >= 2048 ? 256 : 128; }
 
+// The same for few tokens, where reading a weight is all the work: some microseconds of it.
+constexpr int64_t kFewColumns = 64;
+
 // Whether reading `floats` and `products` multiply-adds take longer than waking the other threads does, some 30
 // microseconds. All threads or none: OpenMP ends and starts threads where their number changes.
 inline bool is_worth_threads(int64_t floats, int64_t products) { return floats + products / 10 > 300'000; }
@@ -67,5 +70,10 @@ struct Term {
   int64_t stride;
 };
 void sum_over_experts(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, float* to);
+
+// Columns [column, column + columns) of these sums for the tokens of one block; `product` has room for kChunkRows, or
+// all tokens where they are fewer, times `columns`.
+void sum_block(const Layer& layer, const Plan& plan, const Term* terms, int num_terms, int64_t block, int64_t column,
+               int64_t columns, float* product, float* to);
 
 }  // namespace scimind
