@@ -7,6 +7,8 @@
 namespace scimind {
 namespace {
 
+constexpr int64_t kShortRow = 1024;  // floats
+
 // c[t, r] = a[t] . b[r] for kTokens x kWeights pairs; every pair has one accumulator, so that a token's result does
 // not depend on how many others are computed beside it.
 template <int kTokens, int kWeights>
@@ -14,14 +16,16 @@ void dots(int64_t k, const float* const* a, const float* b, int64_t b_stride, bo
           int64_t c_stride) {
   Vec sums[kTokens][kWeights] = {};
   const int64_t whole = k / kLanes * kLanes;
+  // The processor's own prefetching starts anew in every row and page: short rows gain half their time from help. Of
+  // long ones, what is fetched ahead would leave the first cache before it is used.
+  const bool is_short = k < kShortRow;
   for (int64_t p = 0; p < whole; p += kLanes) {
     Vec left[kTokens];
 #pragma GCC unroll 4
     for (int t = 0; t < kTokens; ++t) left[t] = load(a[t] + p);
 #pragma GCC unroll 4
     for (int r = 0; r < kWeights; ++r) {
-      // The processor's own prefetching starts anew in every row and page: short rows gain half their time from this.
-      __builtin_prefetch(b + (r + kWeights) * b_stride + p);
+      if (is_short) __builtin_prefetch(b + (r + kWeights) * b_stride + p);
       Vec right = load(b + r * b_stride + p);
       if (kTokens > 1) hold(right);
 #pragma GCC unroll 4
