@@ -50,7 +50,7 @@ class Chat:
         """
         asked = Turn(HUMAN, question)
         prompt = self._prompt(asked)
-        stream = TextStream(self.tokenizer)
+        stream, said = TextStream(self.tokenizer, self.options.stop), None
         with Interruption(notice=None) as interruption:
 
             def take(token: int) -> None:
@@ -59,11 +59,12 @@ class Chat:
                     raise KeyboardInterrupt
 
             try:
-                self.engine.stream(prompt, self.options, take)
+                said = self.engine.stream(prompt, self.options, take)
             except KeyboardInterrupt:
                 show(" ...")
         show(stream.end())
-        answer = self.tokenizer.decode(stream.ids, skip_special_tokens=True, with_tags=True).strip()
+        ids = stream.ids if said is None else said.ids
+        answer = self.tokenizer.decode(ids, skip_special_tokens=True, with_tags=True).strip()
         self.turns += [asked, Turn(GPT, answer)]
         return answer
 

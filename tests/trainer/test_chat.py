@@ -14,6 +14,7 @@ import pytest
 
 from mindformers.dataset.templates import get_template
 from mindformers.generation import GenerationOptions
+from mindformers.generation.requests import Answer
 from mindformers.generation.streaming import TextStream
 from mindformers.tools.errors import InputError
 from mindformers.trainer.chat import Chat, converse, molecules_of
@@ -124,6 +125,25 @@ def test_molecules_are_listed_with_formula_and_weight() -> None:
         "CCO  C2H6O, 46.07 g/mol",
         "C(C)(C)(C)(C)C  not a valid molecule",
     ]
+
+
+def test_a_stop_text_is_not_shown_and_not_a_part_of_the_answer(tokenizer: Any) -> None:
+    ids = tokenizer.encode("so it is. END and more", add_special_tokens=False)
+    stream = TextStream(tokenizer, ["never", ". EN", "is. END"])
+    shown = ""
+    for token in ids:
+        shown += stream.add(token)
+        assert "so it ".startswith(shown)
+    assert shown + stream.end() == "so it "
+
+    class Stopping(Echo):
+        def stream(self, prompt: list[int], options: GenerationOptions, on_token: Callable[[int], None]) -> Answer:
+            super().stream(prompt, options, on_token)
+            return Answer(self.says[:1], reason="stop")
+
+    chat = chat_with(Stopping(tokenizer), tokenizer)
+    chat.ask("a", lambda text: None)
+    assert chat.turns[1].text == tokenizer.decode(chat.engine.says[:1]).strip()
 
 
 @pytest.mark.parametrize("text", ["plain words", "乙醇 and é", "<molecule>CCO</molecule> is it"])
