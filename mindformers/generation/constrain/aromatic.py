@@ -229,7 +229,7 @@ class Aromatics(AromaticAtoms):
         """Whether an exposed atom can still be helped."""
         if self._is_final[atom]:
             return self._is_doubled(atom)
-        if self._is_relieved(atom):
-            return True
         tip = self._tip_of(self._segment[atom])
-        return tip != NOBODY and (atom == tip or atom in self.own_ports(atom)) and bool(self._ports_of_chain(tip))
+        if tip != NOBODY and (atom == tip or atom in self.own_ports(atom)) and self._ports_of_chain(tip):
+            return True
+        return self._is_doubled(atom) or ((atom == tip or atom in self.branches) and bool(self.relief(atom)))

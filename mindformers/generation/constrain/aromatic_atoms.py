@@ -8,6 +8,7 @@ from mindformers.generation.constrain.kinds import BINDING_METALS, MAX_DEGREE, K
 from mindformers.generation.constrain.matching import Matching
 
 NOBODY = -1
+_MISSING = (2, 1, 0, 0)  # by the bonds that an atom has in its ring
 
 
 class AromaticAtoms:
@@ -168,11 +169,11 @@ class AromaticAtoms:
 
     def _missing(self, atom: int) -> int:
         """How many of its two bonds in the ring an atom still must get."""
-        return max(2 - self._ring_bonds[atom], 0)
+        return _MISSING[self._ring_bonds[atom]]
 
     def _lacks(self, atom: int, extra_order: int = 0) -> bool:
         """Whether an atom lacks a double bond once it has its bonds in the ring."""
-        return self._kind[atom].lacks[self._bonds[atom] + self._missing(atom) + extra_order]
+        return self._kind[atom].lacks[self._bonds[atom] + _MISSING[self._ring_bonds[atom]] + extra_order]
 
     def _bond(self, atom: int, order: int, neighbours: int = 1, in_ring: int = 0) -> None:
         before = self._lacks(atom)
@@ -186,7 +187,8 @@ class AromaticAtoms:
     def _is_doubled(self, atom: int) -> bool:
         """Whether an atom that lacks a double bond can have it as an open ring bond, closed by `=`."""
         return (
-            self._num_open[atom] > self.is_suspended_at(atom)
+            self._num_open[atom] > 0
+            and self._num_open[atom] > self.is_suspended_at(atom)
             and self.takes_more(atom, 1)
             and not self._lacks(atom, extra_order=1)
         )

@@ -25,11 +25,6 @@ def bits(characters: str) -> int:
     return sum(BIT[character] for character in set(characters))
 
 
-def characters_of(mask: int) -> str:
-    """The characters of a set, in the alphabet's order, without the end."""
-    return "".join(character for character, bit in BIT.items() if mask & bit)
-
-
 @cache
 def allowed_in_bracket(node: BracketNode, permitted: int) -> int:
     """`bracket.allowed_characters` as a set."""

@@ -22,7 +22,8 @@ TURNS = ".%="
 UNLIMITED = 1 << 30
 _CHAIN: dict[str, Kind] = {symbol: KINDS[symbol, 0, 0] for symbol in "co"}
 _RELIEF = {"C": 1, "=O": 2}
-_WAITS_FOR_ATOM = (Place.START, Place.BOND, Place.OPENED)
+WAITS_FOR_ATOM = (Place.START, Place.BOND, Place.OPENED)
+"""Where an atom has to be next."""
 
 
 def ending(molecule: Molecule) -> str:
@@ -70,7 +71,7 @@ def _next_token(molecule: Molecule) -> str | None:
         return None if molecule.must_open else ""
     if not molecule.is_plain:
         return None
-    if place in _WAITS_FOR_ATOM:
+    if place in WAITS_FOR_ATOM:
         return "C"
     if place == Place.BRACKET:
         text = molecule.shortest_bracket()
@@ -83,7 +84,7 @@ def _finish_token(molecule: Molecule) -> str:
     text = ""
     if molecule.place == Place.BRACKET:
         text = _write(molecule, molecule.shortest_bracket())
-    elif molecule.place in _WAITS_FOR_ATOM:
+    elif molecule.place in WAITS_FOR_ATOM:
         text = _write(molecule, _first(molecule, "C", "c", "=O", *"0123456789%"))
     while molecule.place in (Place.PERCENT, Place.TENS):
         text += _write(molecule, _first(molecule, *"0123456789"))
@@ -93,8 +94,7 @@ def _finish_token(molecule: Molecule) -> str:
 
 
 def _first(molecule: Molecule, *texts: str) -> str:
-    allowed = molecule.allowed()
-    return next(text for text in texts if BIT[text[0]] & allowed)
+    return next(text for text in texts if molecule.allowed(BIT[text[0]]))
 
 
 def _write(molecule: Molecule, text: str) -> str:

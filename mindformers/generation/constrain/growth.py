@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from mindformers.generation.constrain.characters import BIT, ORDERS, PLAIN, ROOTS, bits
-from mindformers.generation.constrain.closing import ending, least_characters
+from mindformers.generation.constrain.closing import WAITS_FOR_ATOM, ending, least_characters
 from mindformers.generation.constrain.molecule import Molecule
 from mindformers.generation.constrain.writing import Place
 
@@ -14,7 +14,6 @@ MOST_ADDED = 16
 # The same exactly, where the current atom is not aromatic: a branch needs an atom and its end, a bond or fragment an
 # atom, a bracket a symbol and its end, a ring bond three characters, or five and its number: those at the most.
 _ADDED = {"(": 2, ".": 1, "[": 2, "%": 7, **dict.fromkeys("-=#/\\", 1), **dict.fromkeys("0123456789", 3), ")": -1}
-_WAITS_FOR_ATOM = (Place.START, Place.BOND, Place.OPENED)
 # Behind an atom: those that end a segment or not in the same way, and those that all leave as many digits free.
 _PLAIN, _NEW_DIGITS = PLAIN[0], bits("123456789")
 _ATOM_OR_BRANCH = PLAIN[0] | ROOTS[0] | bits("([")
@@ -34,7 +33,7 @@ def added_by(molecule: Molecule, character: str) -> int | None:
         return molecule.added_in_bracket(character)
     if place in (Place.PERCENT, Place.TENS):
         return None
-    is_waiting = place in _WAITS_FOR_ATOM
+    is_waiting = place in WAITS_FOR_ATOM
     if BIT[character] & ROOTS[0]:
         number = molecule.rings.first_free()
         return _added_by_segment(character, molecule.order) + 2 * (len(number) - 1) - is_waiting

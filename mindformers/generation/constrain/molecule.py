@@ -36,7 +36,6 @@ START, ATOM, CLOSED, OPENED, BOND, BRACKET, PERCENT, TENS = Place
 _BRACKET_BIT, _OPEN_BIT, _CLOSE_BIT, _DOT_BIT = (BIT[character] for character in "[().")
 _BOND_BITS = {order: bits("".join(b for b, o in ORDERS.items() if b and o == order)) for order in (1, 2, 3)}
 _BRACKET_OR_BRANCH = _BRACKET_BIT | _OPEN_BIT
-_BONDS = _BOND_BITS[1] | _BOND_BITS[2] | _BOND_BITS[3]
 _ATOMS = PLAIN[0] | ROOTS[0] | _BRACKET_BIT
 _ENDS = _CLOSE_BIT | _DOT_BIT | END
 # The characters for which it must be known what can follow an aromatic atom.
@@ -100,10 +99,12 @@ class Molecule(Writing):
         return tuple(self.aromatic(other) for other in others if other != NOBODY)
 
     def first_new_digit(self, digit: str) -> str:
-        """Behind a `%`: the first allowed digit that leads to a number not taken, where the given one does, too."""
-        allowed = self.allowed()
-        new = [other for other in "0123456789" if BIT[other] & allowed and self._is_new(int(other))]
-        return new[0] if digit in new else digit
+        """Behind a `%`: the first digit that leads to a number not taken, where the given one, an allowed one, does."""
+        if not self._is_new(int(digit)):
+            return digit
+        return next(
+            other for other in ("0123456789" if self.place == TENS else "123456789") if self._is_new(int(other))
+        )
 
     def _is_new(self, digit: int) -> bool:
         if self.place == TENS:
@@ -144,8 +145,13 @@ class Molecule(Writing):
         return mask | _OPEN_BIT if among & _OPEN_BIT and self._can_branch() else mask
 
     def _atoms_for(self, among: int) -> int:
-        """The atoms that may follow without a bond; all of them where a single bond among the characters needs any."""
-        return self._atoms("", EVERYTHING if among & _BOND_BITS[1] else among)[0]
+        """The atoms that may follow without a bond, as far as it takes to know which of the characters may."""
+        if among & _BOND_BITS[1]:
+            atoms = self._atoms("", among | PLAIN[1])[0]
+            if atoms & PLAIN[1]:
+                return atoms
+            among = EVERYTHING
+        return self._atoms("", among)[0]
 
     def _can_branch(self) -> bool:
         atom = self._current()

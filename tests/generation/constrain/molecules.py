@@ -27,6 +27,11 @@ def written(smiles: str) -> Molecule:
     return molecule
 
 
+def characters_of(mask: int) -> str:
+    """The characters of a set, in the alphabet's order, without the end."""
+    return "".join(character for character, bit in BIT.items() if mask & bit)
+
+
 def refusal(smiles: str) -> int | None:
     """The place of the first character that is refused, the length if it is the end, or None."""
     molecule = Molecule()

@@ -4,11 +4,12 @@ and every candidate is tried. Slow, and what the fast forms are compared with.""
 from __future__ import annotations
 
 from mindformers.generation.constrain.aromatic_atoms import NOBODY
-from mindformers.generation.constrain.characters import BIT, END, characters_of
+from mindformers.generation.constrain.characters import BIT, END
 from mindformers.generation.constrain.growth import added_by
 from mindformers.generation.constrain.molecule import Molecule
 from mindformers.generation.constrain.rings import written
 from mindformers.generation.constrain.writing import Place
+from tests.generation.constrain.molecules import characters_of
 
 
 def slow_ending(molecule: Molecule, characters: str = "") -> str:

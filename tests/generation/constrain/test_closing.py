@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from mindformers.generation.constrain import constraint_for
-from mindformers.generation.constrain.characters import BIT, characters_of
+from mindformers.generation.constrain.characters import BIT
 from mindformers.generation.constrain.closing import TURNS, ending, ending_behind
 from mindformers.generation.constrain.growth import MOST_ADDED, added_by, alike, least_behind
 from mindformers.generation.constrain.molecule import Molecule
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
+from tests.generation.constrain.molecules import characters_of
 from tests.generation.constrain.slowly import SlowState, slow_ending
 
 PREFERRED = ["", "[", "cnops", "bcnops12", "0123456789", "(c1", "%", "c123()", "c=1", "[nH]c1+-", "cno12-/", "."]
