@@ -92,3 +92,13 @@ def test_help_is_what_stands_at_the_scripts_head(script: str, tmp_path: Path) ->
     assert (found.returncode, found.stderr) == (0, "")
     assert f"bash scripts/{script} " in found.stdout
     assert "#" not in found.stdout and "set -" not in found.stdout
+
+
+def test_the_example_of_chatglm_asks_for_its_two_files(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("{}")
+    for words, said in (
+        (("train.jsonl",), "1 files given; expected TRAIN.jsonl DEV.jsonl"),
+        (("train.jsonl", "dev.jsonl"), "DEV: 'dev.jsonl' is not a file that can be read"),
+    ):
+        found = run(tmp_path, "glm_lora.sh", *words)
+        assert found.returncode == 2 and said in found.stderr and found.stderr.count("\n") == 1

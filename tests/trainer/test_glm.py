@@ -7,11 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
 from mindformers.cli import main
+from mindformers.models.glm.convert_weight import main as convert
+from mindformers.pet.adapter_file import read_adapter
+from mindformers.pet.fitting import check_base
 from mindformers.pet.merge import main as merge
 
 ROWS = [{"context": f"say {word} \n", "target": f'["{word}"]'} for word in ("a", "bc", "d e", "acid", "one more word")]
@@ -92,6 +96,17 @@ def test_adapter_and_merged_weights_answer_alike(trained: Path, ice_file: Path) 
     answers = (trained / "a.tsv").read_text(encoding="utf-8")
     assert answers == (trained / "m.tsv").read_text(encoding="utf-8")
     assert [line.split("\t")[0] for line in answers.splitlines()[1:]] == [row["target"] for row in ROWS]
+
+
+def test_a_base_comes_back_from_its_published_form(trained: Path, ice_file: Path) -> None:
+    """An adapter that was trained on the one belongs to the other."""
+    config, published, back = recipe(trained, ice_file), trained / "published", trained / "back.safetensors"
+    base = next((trained / "base/checkpoint").glob("*.safetensors"))
+    for words in (("--checkpoint", base, "--hf_dir", published), ("--hf_dir", published, "--output", back)):
+        assert convert(["--config", str(config), *map(str, words)]) == 0
+    ours, theirs = load_file(base), load_file(back)
+    assert ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    assert check_base(read_adapter(trained / "lora/adapter"), back) is None
 
 
 def bad_row(folder: Path) -> tuple[Any, ...]:

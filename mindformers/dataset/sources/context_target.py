@@ -26,11 +26,20 @@ class ContextTargetSource(JsonSource):
 class ContextTargetTextSource(ContextTargetSource):
     """The same rows for a base that shall know the language of both parts, not yet which answer belongs to a prompt."""
 
+    parts = 2
+
     def read(self, path: Path) -> Iterator[Example | BadRow]:
         """Each context and each target as a text of its own."""
         for row in super().read(path):
             if isinstance(row, BadRow):
                 yield row
                 continue
-            for turn in row.turns:
+            for turn in row.turns[: self.parts]:
                 yield Example(text=turn.text, file=row.file, line=row.line, may_split=False)
+
+
+@register_source("context_text")
+class ContextTextSource(ContextTargetTextSource):
+    """The contexts of the same rows alone, each as a text."""
+
+    parts = 1

@@ -30,7 +30,7 @@ def _read_rows(kind: str, rows: list[Any], path: Path, indent: int | None = None
 def test_all_formats_are_known() -> None:
     assert source_names() == [
         *("alpaca", "chebi20", "chebi20_molgen", "chemllmbench", "context_target"),
-        *("context_target_text", "nucleotide", "promoter", "protein"),
+        *("context_target_text", "context_text", "nucleotide", "promoter", "protein"),
         *("protein_class", "protein_function", "qa", "sharegpt", "smiles", "text", "wiki"),
     ]
     with pytest.raises(InputError, match=r"dataset_type: unknown name 'proteins'.*did you mean 'protein'"):
@@ -203,4 +203,5 @@ def test_contexts_and_targets_as_texts_of_their_own(tmp_path: Path) -> None:
     path.write_text('{"context": "q", "target": "a"}\n{"context": "q"}\n', encoding="utf-8")
     *texts, bad = _read("context_target_text", path)
     assert [(one.text, one.turns, one.line) for one in texts] == [("q", (), 1), ("a", (), 1)]
+    assert [one.text for one in _read("context_text", path)[:-1]] == ["q"]
     assert isinstance(bad, BadRow) and bad.line == 2
