@@ -324,6 +324,18 @@ def test_wrong_weights_are_refused() -> None:
             native_decoder(DecodeWeights(**{**vars(weights), "layers": [weights.layers[0], wrong]}), 2, LENGTH)
     with pytest.raises(ValueError, match="slots"):
         native_decoder(weights, 0, LENGTH)
+    for num_ids in (0, net.config.vocab_size + 1):
+        with pytest.raises(ValueError, match="ids: got"):
+            native_decoder(weights, 1, LENGTH, num_ids)
+
+
+def test_logits_are_those_of_the_first_ids_where_the_others_are_not_to_be_chosen() -> None:
+    weights, rows = decode_weights(net_of("plain")), np.asarray([[0, 5, 0, 0]], np.int32)
+    whole = native_decoder(weights, 1, LENGTH).step(rows, 1)
+    some = native_decoder(weights, 1, LENGTH, 40)
+    assert np.array_equal(some.step(rows, 1), whole[:, :40])
+    with pytest.raises(ValueError, match="outside the model"):
+        some.step(np.asarray([[0, 40, 0, 0]], np.int32), 1)
 
 
 def test_there_is_no_decoder_without_a_library_or_in_another_type(monkeypatch: pytest.MonkeyPatch) -> None:
