@@ -22,6 +22,7 @@ from benchmarks.peer import PeerProcess, hugging_face_settings
 from benchmarks.timing import Timing, compare, machine, save, table
 from mindformers.core.loss import CausalLoss
 from mindformers.core.optimizer import AdamW
+from mindformers.kernels.build import has_tiles
 from mindformers.models.llama.llama import LlamaForCausalLM
 from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.names import hugging_face_names
@@ -176,7 +177,8 @@ def main() -> None:
     parser.add_argument("--patient", action="store_true", help="for a busy machine: the peer's idle threads sleep")
     arguments = parser.parse_args()
     ms.set_context(mode=ms.GRAPH_MODE)
-    print(f"{machine()}\n")
+    products = "the processor's matrix tiles, floats in three parts" if has_tiles() else "oneDNN or vectors"
+    print(f"{machine()}; our products by {products}\n")
     timings = []
     for size in arguments.sizes.split(","):
         here = measure_size(size, arguments.seconds, arguments.patient)

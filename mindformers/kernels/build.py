@@ -40,6 +40,12 @@ def kernel_library() -> Path | None:
     return library
 
 
+def has_tiles() -> bool:
+    """Whether the operators multiply by the processor's matrix tiles (AMX); `SCIMIND_TILES=0` keeps them from it."""
+    library = kernel_library()
+    return library is not None and bool(ctypes.CDLL(str(library)).scimind_has_tiles())
+
+
 def cache_folder() -> Path:
     """Where libraries are kept: `$XDG_CACHE_HOME/scimind`, by default `~/.cache/scimind`."""
     base = os.environ.get("XDG_CACHE_HOME")

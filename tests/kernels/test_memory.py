@@ -54,9 +54,9 @@ def test_all_is_well_under_the_sanitizers(tmp_path: Path, driver: str, of_decodi
     if "cannot find -lasan" in built.stderr or "cannot find -lubsan" in built.stderr:
         pytest.skip("the sanitizers are not installed")
     assert built.returncode == 0, built.stderr
-    for threads in ("1", "3"):
+    for threads, tiles in (("1", "1"), ("3", "1"), ("3", "0")):
         # OpenMP keeps its threads until the end, which is no leak of ours.
-        settings = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "OMP_NUM_THREADS": threads}
+        settings = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "OMP_NUM_THREADS": threads, "SCIMIND_TILES": tiles}
         done = subprocess.run([str(program)], capture_output=True, text=True, env=settings)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -87,6 +87,11 @@ def fill(cell: nn.Cell) -> None:
         weight.set_data(random(100 + number, *weight.shape) * 0.3)
 
 
+def filled(cell: nn.Cell) -> nn.Cell:
+    fill(cell)
+    return cell
+
+
 def assert_same(make: Callable[[], nn.Cell], dy: Tensor, *inputs: Tensor) -> None:
     """With the native operator and without it."""
     ours, plain = make(), make()
@@ -104,6 +109,26 @@ def assert_same(make: Callable[[], nn.Cell], dy: Tensor, *inputs: Tensor) -> Non
 def test_linear(sizes: tuple[int, int, int]) -> None:
     rows, width, out = sizes
     assert_same(lambda: Linear(width, out), random(0, rows, out), random(1, rows, width))
+
+
+def test_products_are_as_exact_as_float32() -> None:
+    """Against float64: also where the processor's tiles compute them from parts."""
+    rows, width, out = 100, 600, 70
+    x, dy = random(0, rows, width) * 100.0, random(1, rows, out) * 1e-3
+    y, dx, dweight = results(filled(Linear(width, out)), dy, x)
+    w, x, dy = filled(Linear(width, out)).weight.asnumpy().astype(np.float64), x.asnumpy(), dy.asnumpy()
+    for found, wanted in ((y, x @ w.T), (dx, dy @ w), (dweight, dy.astype(np.float64).T @ x)):
+        assert np.sqrt(np.square(found - wanted).sum() / np.square(wanted).sum()) < 5e-7
+
+
+def test_what_is_no_number_stays_so_through_a_product() -> None:
+    values = random(0, 40, 50).asnumpy().copy()
+    values[3, 7], values[5, 9] = np.nan, np.inf
+    values[8, 1:2].view(np.uint32)[:] = 0x7FFFFFFF
+    y = filled(Linear(50, 60)).set_train()(Tensor(values)).asnumpy()
+    assert (
+        np.flatnonzero(~np.isfinite(y).any(1)).tolist() == np.flatnonzero(~np.isfinite(y).all(1)).tolist() == [3, 5, 8]
+    )
 
 
 def test_a_frozen_layer_still_hands_the_gradient_on() -> None:

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "buffer.h"
+#include "tiles.h"
 #include "vec.h"
 
 namespace scimind {
@@ -124,6 +125,7 @@ void multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumula
     for (int64_t i = 0; i < m; ++i) rows[i] = a.data + i * a.stride;
     return multiply_few(m, n, k, rows, b.data, b.stride, accumulate, c, c_stride);
   }
+  if (suits_tiles(m, n, k)) return multiply_by_tiles(m, n, k, a, b, accumulate, c, c_stride, false);
   const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);
   if (sgemm != nullptr && k > 0 &&
       sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0f, a.data, a.stride, b.data, b.stride,

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gemm.h"
+#include "tiles.h"
 #include "train.h"
 
 namespace scimind {
@@ -22,6 +23,7 @@ Matrix shifted_columns(Matrix m, int64_t column) {
 
 // C [m, n] = A [m, k] B [k, n], by all threads.
 void multiply_all(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float* c) {
+  if (suits_tiles(m, n, k)) return multiply_by_tiles(m, n, k, a, b, false, c, n, true);
   const int64_t down = (m + kTileRows - 1) / kTileRows, across = (n + kTileColumns - 1) / kTileColumns;
 #pragma omp parallel for schedule(dynamic, 1) if (down * across > 1)
   for (int64_t tile = 0; tile < down * across; ++tile) {
