@@ -11,6 +11,8 @@ from typing import Any
 
 from mindformers.models.llama.llama_config import LlamaConfig
 
+_OURS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # settings of our own process, see `mindformers`
+
 
 class PeerProcess:
     """Answers requests, a JSON object per line on its standard input, by a line of JSON each.
@@ -22,7 +24,7 @@ class PeerProcess:
     """
 
     def __init__(self, module: str, is_patient: bool) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment = {name: value for name, value in os.environ.items() if name not in _OURS}
         if is_patient:
             environment["OMP_WAIT_POLICY"] = "passive"
         command = [sys.executable, "-m", module]

@@ -6,9 +6,9 @@ The public names load lazily, so that importing the package stays cheap.
 import os
 from importlib import import_module
 
-# Read by libraries when they load: MindSpore's own log from errors on, and idle OpenMP threads that sleep (spinning
-# ones starve MindSpore's).
-for _name, _value in {"GLOG_v": "3", "OMP_WAIT_POLICY": "passive"}.items():
+# Read by libraries when they load: MindSpore's own log from errors on, and idle OpenMP threads that spin for a tenth of
+# a millisecond, which is what waking one up takes, and then sleep (those that go on spinning starve MindSpore's).
+for _name, _value in {"GLOG_v": "3", "OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}.items():
     os.environ.setdefault(_name, _value)
 
 _HOMES = {

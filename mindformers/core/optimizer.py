@@ -1,4 +1,4 @@
-"""AdamW (Loshchilov and Hutter 2019, algorithm 2) from the device's fused Adam, with its state in float32."""
+"""AdamW (Loshchilov and Hutter 2019, algorithm 2) with its state in float32, by the device's fused Adam or natively."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
+from mindformers.kernels.training import native
+from mindformers.kernels.update import NativeAdamW
+
 STATE_PREFIXES = ("adam_m.", "adam_v.")
 
 
@@ -16,7 +19,7 @@ class AdamW(nn.Cell):
 
         w <- w (1 - lr * decay);  m, v <- running means of g and g^2;  w <- w - lr * m' / (sqrt(v') + eps)
 
-    where m' and v' are corrected for their start at zero.
+    where m' and v' are corrected for their start at zero. On a CPU one native operator for all weights.
 
     Args:
         weights: the parameters to train.
@@ -45,6 +48,15 @@ class AdamW(nn.Cell):
         self.is_float32 = [w.dtype == ms.float32 for w in weights]
         self.count = len(self.weights)
         self.adam = ops.Adam()
+        self.fused = self.native_form()
+
+    def native_form(self) -> nn.Cell | None:
+        """For float32 weights with whole running means; it changes nothing where the factor is not finite."""
+        is_whole = all(m.shape == w.shape for m, w in zip(self.first, self.weights, strict=True))
+        if not is_whole or not all(self.is_float32):
+            return None
+        fixed = (self.beta1, self.beta2, self.eps)
+        return native(NativeAdamW, self.weights, self.first, self.second, self.decays, fixed)
 
     def state_shape(self, weight: Parameter) -> tuple[int, ...]:
         """Of the running means of a weight's gradients."""
@@ -55,6 +67,8 @@ class AdamW(nn.Cell):
         return Tensor(np.asarray([self.beta1**step, self.beta2**step], np.float32))
 
     def construct(self, gradients: tuple[Tensor, ...], lr: Tensor, powers: Tensor, factor: Tensor) -> Tensor:
+        if self.fused is not None:
+            return self.fused(gradients, lr, powers, factor)
         uncorrected_eps = self.eps * ops.sqrt(1.0 - powers[1])
         for i in range(self.count):
             gradient = ops.cast(gradients[i], ms.float32) * factor

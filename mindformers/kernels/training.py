@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -43,10 +44,10 @@ class NativeHalfSquare(nn.Cell):
 
     def __init__(self, library: Path) -> None:
         super().__init__(auto_prefix=False)
-        self.forward = operator(library, "scimind_half_square", lambda x: (1,), (_FLOAT,), 1)
+        self.forward = operator(library, "scimind_half_squares", lambda x: (1,), (_FLOAT,), 1)
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.forward(x.reshape(-1))
+        return self.forward(x)
 
 
 class NativeNorm(nn.Cell):
@@ -133,7 +134,7 @@ def half_square() -> nn.Cell:
     return native(NativeHalfSquare) or HalfSquare()
 
 
-def native(cell: Callable[..., nn.Cell], *arguments: float) -> nn.Cell | None:
+def native(cell: Callable[..., nn.Cell], *arguments: Any) -> nn.Cell | None:
     """One of these cells, or None where there is no library or the device is no CPU.
 
     Args:

@@ -15,7 +15,8 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from mindformers.core.optimizer import AdamW
-from mindformers.kernels.training import half_square
+from mindformers.kernels.training import half_square, native
+from mindformers.kernels.update import NativeGlobalNorm
 
 
 class ScaledLoss(nn.Cell):
@@ -65,6 +66,13 @@ class GlobalNorm(nn.Cell):
         return ops.sqrt(2.0 * total).reshape(())
 
 
+def global_norm(weights: Sequence[Parameter]) -> nn.Cell:
+    """The norm of these weights' gradients: natively where there is a library and all are float32."""
+    if any(weight.dtype != ms.float32 for weight in weights):
+        return GlobalNorm()
+    return native(NativeGlobalNorm, len(weights)) or GlobalNorm()
+
+
 class Update(nn.Cell):
     """Mean gradients, clipping, then the optimizer; where the norm is not finite, nothing at all.
 
@@ -87,7 +95,8 @@ class Update(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         self.optimizer, self.max_grad_norm = optimizer, max_grad_norm
-        self.reduce, self.norm = reduce, norm or GlobalNorm()
+        self.reduce, self.norm = reduce, norm or global_norm(optimizer.weights)
+        self.no_number = Tensor(np.nan, ms.float32)
 
     def construct(
         self, gradients: tuple[Tensor, ...], sums: Tensor, lr: Tensor, powers: Tensor, scale: Tensor
@@ -100,7 +109,9 @@ class Update(nn.Cell):
         finite = ops.isfinite(norm)
         if self.max_grad_norm is not None:
             factor = factor * ops.minimum(self.max_grad_norm / (norm + 1e-6), 1.0)
-        if finite:
+        if self.optimizer.fused is not None:  # it looks at the factor itself, and the graph needs no branch
+            self.optimizer(gradients, lr, powers, ops.select(finite, factor, self.no_number))
+        elif finite:
             self.optimizer(gradients, lr, powers, factor)
         return sums[0] / tokens, norm, finite, sums[1]
 

@@ -1,5 +1,6 @@
 // Runs every operator on buffers of exactly the right size, under the sanitizers, without oneDNN: so the library's own
 // matrix products are tried too, against the textbook's loops. Exit status 0 means that all was well.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "gemm.h"
+#include "tiles.h"
 
 extern "C" {
 int scimind_ffn_selected(int, void**, int*, int64_t**, const char**, void*, void*);
@@ -18,7 +20,8 @@ int scimind_ffn_input_gradients(int, void**, int*, int64_t**, const char**, void
 int scimind_linear(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_linear_input_gradient(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_linear_weight_gradient(int, void**, int*, int64_t**, const char**, void*, void*);
-int scimind_half_square(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_half_squares(int, void**, int*, int64_t**, const char**, void*, void*);
+int scimind_adamw(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_norm(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_norm_gradients(int, void**, int*, int64_t**, const char**, void*, void*);
 int scimind_swiglu(int, void**, int*, int64_t**, const char**, void*, void*);
@@ -136,8 +139,31 @@ void try_linear(int64_t t, int64_t in, int64_t out) {
   expect(call(scimind_linear, {&x, &weight, &y}) == 0, name);
   expect(call(scimind_linear_input_gradient, {&y, &weight, &dx}) == 0, name);
   expect(call(scimind_linear_weight_gradient, {&y, &x, &dweight}) == 0, name);
-  expect(call(scimind_half_square, {&flat, &sum}) == 0, name);
+  expect(call(scimind_half_squares, {&flat, &y, &dweight, &sum}) == 0, name);
   expect(call(scimind_linear, {&weight, &x, &flat}) != 0, "a result of another shape is refused");
+}
+
+void try_update(int64_t rows, int64_t width) {
+  Tensor told({4}), fixed({3}), decays({2}), done({1});
+  Tensor table({rows, width}), first({rows, width}), second({rows, width}), gradient({rows, width});
+  Tensor vector({width}), vector_first({width}), vector_second({width}), vector_gradient({width});
+  for (int64_t i = 0; i < table.size(); ++i) second.data[i] = std::fabs(second.data[i]);
+  for (int64_t i = 0; i < width; ++i) vector_second.data[i] = std::fabs(vector_second.data[i]);
+  const std::string name = "update of " + std::to_string(rows) + "x" + std::to_string(width);
+  const float settings[] = {0.1f, 0.9f, 0.8f, NAN, 0.9f, 0.8f, 1e-8f}, before = table.data[0];
+  std::copy(settings, settings + 4, told.data.get());
+  std::copy(settings + 4, settings + 7, fixed.data.get());
+  const auto update = [&](Tensor* of_vector) {
+    return call(scimind_adamw, {&told, &fixed, &decays, &table, &vector, &first, &vector_first, &second, &vector_second,
+                                &gradient, of_vector, &done});
+  };
+  expect(update(&vector_gradient) == 0 && table.data[0] == before, name + " by no number changes nothing");
+  told.data[3] = 0.5f;
+  expect(update(&vector_gradient) == 0 && table.data[0] != before, name);
+  for (int64_t i = 0; i < table.size(); ++i) expect(std::isfinite(table.data[i]), name + " is finite");
+  expect(rows == 1 || update(&gradient) != 0, "a gradient of another size is refused");
+  expect(call(scimind_adamw, {&told, &fixed, &decays, &table, &first, &second, &gradient, &done}) != 0,
+         "a missing weight is refused");
 }
 
 void try_attention(int64_t b, int64_t s, int64_t heads, int64_t groups, int64_t d) {
@@ -180,10 +206,17 @@ void try_product(int64_t m, int64_t n, int64_t k, bool is_a_transposed, bool is_
     }
     expected.data[i] = static_cast<float>(sum);
   }
+  const std::vector<float> before(c.data.get(), c.data.get() + m * n);
   scimind::multiply(m, n, k, {a.data.get(), a.shape[1], is_a_transposed}, {b.data.get(), b.shape[1], is_b_transposed},
                     accumulate, c.data.get(), n);
   float worst = 0.0f;
   for (int64_t i = 0; i < m * n; ++i) worst = std::fmax(worst, std::fabs(c.data[i] - expected.data[i]));
+  if (k > 0 && scimind::has_tiles()) {
+    std::copy(before.begin(), before.end(), c.data.get());
+    scimind::multiply_by_tiles(m, n, k, {a.data.get(), a.shape[1], is_a_transposed},
+                               {b.data.get(), b.shape[1], is_b_transposed}, accumulate, c.data.get(), n, accumulate);
+    for (int64_t i = 0; i < m * n; ++i) worst = std::fmax(worst, std::fabs(c.data[i] - expected.data[i]));
+  }
   expect(worst < 1e-4f, "product " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k));
 }
 
@@ -199,8 +232,10 @@ int main() {
   try_masked(3, 5, 3);
   try_masked(1, 16, 1);
   try_masked(90, 21, 16);
-  const int64_t linears[][3] = {{1, 1, 1}, {5, 17, 3}, {300, 40, 530}};
+  const int64_t linears[][3] = {{1, 1, 1}, {5, 17, 3}, {300, 40, 530}, {40, 2100, 530}};
   for (const auto& sizes : linears) try_linear(sizes[0], sizes[1], sizes[2]);
+  try_update(1, 1);
+  try_update(300, 130);
   const int64_t attentions[][5] = {{1, 1, 1, 1, 2}, {2, 9, 4, 2, 6}, {1, 70, 3, 3, 4}, {2, 130, 4, 1, 20}};
   for (const auto& sizes : attentions) try_attention(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]);
   refuse_wrong_arguments();

@@ -27,9 +27,6 @@ void linear_forward(int64_t rows, int64_t in, int64_t out, const float* x, const
 void linear_input_gradient(int64_t rows, int64_t in, int64_t out, const float* dy, const float* weight, float* dx);
 void linear_weight_gradient(int64_t rows, int64_t in, int64_t out, const float* dy, const float* x, float* dweight);
 
-// Half of the sum of all squares.
-float half_square(int64_t count, const float* values);
-
 // Attention with rotary positions over B rows of S tokens: q [B, S, heads * size], k and v [B, S, groups * size], cos and
 // sin [S, size], visible [B, S, S] (1: the query of the first axis may see the key of the second).
 struct Attention {

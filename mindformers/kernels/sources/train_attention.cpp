@@ -2,6 +2,7 @@
 // queries, the keys and the log of every query's sum, which is less work than reading them back.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "buffer.h"
@@ -17,16 +18,17 @@ constexpr int64_t kBlock = 64;  // queries whose scores are held at a time
 constexpr float kHidden = -1e30f;
 
 // One position's head: (first, second) -> (first cos - second sin, second cos + first sin), or the way back.
-void turn(const float* from, const float* cos, const float* sin, int64_t size, float scale, bool is_back, float* to) {
+void turn(const float* __restrict from, const float* __restrict cos, const float* __restrict sin, int64_t size,
+          float scale, bool is_back, float* __restrict to) {
   const int64_t half = size / 2;
   const float sign = is_back ? -1.0f : 1.0f;
+  // The way back reads the sine of the other half, as its transpose does.
+  const float *to_first = sin + (is_back ? half : 0), *to_second = sin + (is_back ? 0 : half);
+#pragma omp simd
   for (int64_t i = 0; i < half; ++i) {
     const float first = from[i], second = from[half + i];
-    // The way back reads the sine of the other half, as its transpose does.
-    const float to_first = sign * (is_back ? sin[half + i] : sin[i]);
-    const float to_second = sign * (is_back ? sin[i] : sin[half + i]);
-    to[i] = scale * (first * cos[i] - second * to_first);
-    to[half + i] = scale * (second * cos[half + i] + first * to_second);
+    to[i] = scale * (first * cos[i] - second * (sign * to_first[i]));
+    to[half + i] = scale * (second * cos[half + i] + first * (sign * to_second[i]));
   }
 }
 
@@ -103,6 +105,7 @@ class Group {
 
   float inner(const float* one, const float* other) const {
     float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < a_.size; ++i) sum += one[i] * other[i];
     return sum;
   }
@@ -119,10 +122,9 @@ class Group {
     std::vector<bool> sees_none(count);
     for (int64_t i = 0; i < count; ++i) {
       const bool* visible = row_of_mask(first + i);
-      int64_t last = length;
-      while (last > 0 && !visible[last - 1]) --last;
-      sees_none[i] = last == 0;
-      seen = std::max(seen, last == 0 ? length : last);
+      const void* last = memrchr(visible, true, length);
+      sees_none[i] = last == nullptr;
+      seen = std::max(seen, sees_none[i] ? length : static_cast<const bool*>(last) + 1 - visible);
     }
     multiply(count, seen, size, {queries_, size}, {keys_, size, true}, false, shares_, padded_);
     for (int64_t i = 0; i < count; ++i) {

@@ -110,15 +110,6 @@ bool linear_weight_gradient(const Arguments& a) {
   return true;
 }
 
-// values [n] -> half the sum of their squares [1].
-bool half_square(const Arguments& a) {
-  if (a.count != 2 || a.ranks[0] != 1) return false;
-  const int64_t n = a.shapes[0][0];
-  if (!a.is(0, kFloat, {n}) || !a.is(1, kFloat, {1})) return false;
-  *a.at<float>(1) = scimind::half_square(n, a.at<float>(0));
-  return true;
-}
-
 // Inputs 0 to 5: q [B, S, H d], k and v [B, S, G d], cos and sin [S, d], visible [B, 1, S, S].
 bool read_attention(const Arguments& a, scimind::Attention* to) {
   if (a.ranks[0] != 3 || a.ranks[1] != 3 || a.ranks[3] != 2) return false;
@@ -169,4 +160,3 @@ SCIMIND_OPERATOR(scimind_attention_gradients, attention_gradients(arguments))
 SCIMIND_OPERATOR(scimind_linear, linear(arguments))
 SCIMIND_OPERATOR(scimind_linear_input_gradient, linear_input_gradient(arguments))
 SCIMIND_OPERATOR(scimind_linear_weight_gradient, linear_weight_gradient(arguments))
-SCIMIND_OPERATOR(scimind_half_square, half_square(arguments))

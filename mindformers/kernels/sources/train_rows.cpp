@@ -10,7 +10,6 @@ namespace scimind {
 namespace {
 
 constexpr int64_t kWorthThreads = 20'000;  // floats
-constexpr int64_t kBlockValues = 4096;     // whose squares are added up before those of others
 constexpr int64_t kBlockRows = 64;         // whose gradients of a norm's weight are added up before those of others
 
 SCIMIND_INLINE Vec load_up_to(const float* from, int64_t count) {
@@ -130,22 +129,6 @@ void loss_backward(int64_t rows, int64_t classes, const float* logits, const int
     }
     to[labels[row]] -= dlosses[row];
   }
-}
-
-float half_square(int64_t count, const float* values) {
-  const int64_t blocks = (count + kBlockValues - 1) / kBlockValues;
-  Buffer sums(blocks);
-#pragma omp parallel for if (count > kWorthThreads)
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t begin = block * kBlockValues, size = std::min(kBlockValues, count - begin);
-    sums.data()[block] = sum_over(size, [&](int64_t i, int64_t left) {
-      const Vec v = load_up_to(values + begin + i, left);
-      return v * v;
-    });
-  }
-  double sum = 0.0;
-  for (int64_t block = 0; block < blocks; ++block) sum += sums.data()[block];
-  return static_cast<float>(0.5 * sum);
 }
 
 }  // namespace scimind
