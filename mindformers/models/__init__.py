@@ -19,7 +19,8 @@ _FAMILIES = {
 }
 # By the class of its configuration: what writes a family's weights as a Hugging Face folder.
 _EXPORTERS = {"LlamaConfig": "mindformers.models.llama.to_hf", "GLMConfig": "mindformers.models.glm.hf_weights"}
-# How a network is cut into parts that several devices hold.
+# By the class of the network: how it is cut into parts that several devices hold, and how these compute together.
+_CUTTINGS = {"LlamaForCausalLM": "mindformers.models.llama.cutting"}
 _PLANS = {"LlamaForCausalLM": "mindformers.models.llama.parallel_plan"}
 
 
@@ -33,13 +34,18 @@ def cutting_obstacle(arch: str, config: Any, parts: int) -> str:
     """
     if parts == 1:
         return ""
-    if arch not in _PLANS:
+    if arch not in _CUTTINGS:
         return f"1, as {arch} has no plan for more"
-    return parallel_plan(arch).obstacle(config, parts)
+    return cutting(arch).obstacle(config, parts)
+
+
+def cutting(arch: str) -> ModuleType:
+    """How a network's weights are cut: a module with `obstacle`, `cuts_of` and `shares_gradient`."""
+    return import_module(_CUTTINGS[arch])
 
 
 def parallel_plan(arch: str) -> ModuleType:
-    """How a network is cut: a module with `obstacle`, `cuts_of`, `shares_gradient` and `place_parts`."""
+    """How a network that has been cut computes: a module with `place_parts`."""
     return import_module(_PLANS[arch])
 
 

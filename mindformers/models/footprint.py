@@ -92,9 +92,6 @@ class Footprint(Protocol):
     def weights(self) -> Mapping[str, Weight]:
         """Name -> weight, of the whole network, all of them trained that can be."""
 
-    def obstacle(self, parts: int) -> str:
-        """What was expected in place of so many tensor-parallel parts; empty where they fit."""
-
     def activations(self, batch: Batch) -> Activations:
         """What a training step holds."""
 

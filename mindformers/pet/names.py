@@ -30,6 +30,17 @@ def weight_of(cell: str) -> str:
     return cell + _WEIGHT
 
 
+def is_cut_beside(name: str, axis: int | None) -> bool:
+    """Whether an adapter's weight is cut as the base weight beside it, which is cut along an axis: B by rows, A by
+    columns; anything else is whole on every device."""
+    return (name.endswith(LORA_B) and axis == 0) or (name.endswith(LORA_A) and axis == 1)
+
+
+def base_weight_of(name: str) -> str:
+    """The base weight that an adapter's weight adds to."""
+    return name.removesuffix(NEW_ROWS) if name.endswith(NEW_ROWS) else weight_of(cell_of(name))
+
+
 def linear_cells(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The cells that can be linear layers, by their weights: name of a parameter -> its shape."""
     return [cell_of(name) for name, shape in shapes.items() if name.endswith(_WEIGHT) and len(shape) == 2]

@@ -43,15 +43,6 @@ def test_norms_stay_whole_and_matrices_are_cut() -> None:
     )
 
 
-def test_heads_and_the_neurons_of_an_expert_are_cut_evenly() -> None:
-    footprint = LlamaFootprint(tiny_config(n_kv_heads=2), "CPU")  # 4 heads; 16 experts of 4 neurons
-    assert footprint.obstacle(2) == ""
-    assert footprint.obstacle(3) == "a divisor of num_heads 4"
-    assert footprint.obstacle(4) == "a divisor of n_kv_heads 2"
-    wide = tiny_config(num_heads=16, hidden_size=64)
-    assert LlamaFootprint(wide, "CPU").obstacle(8) == "a divisor of the 4 neurons of an expert"
-
-
 def test_a_cpu_holds_float32_and_an_accelerator_what_the_recipe_says() -> None:
     config = tiny_config(param_init_type="float16")
     assert {w.dtype for w in LlamaFootprint(config, "CPU").weights().values()} == {"float32"}

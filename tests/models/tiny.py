@@ -31,7 +31,7 @@ def tiny_config(**changes: Any) -> LlamaConfig:
     return LlamaConfig(**{**TINY, "experts": dict(EXPERTS), **changes})
 
 
-def tiny_net(seed: int = 0, **changes: Any) -> LlamaForCausalLM:
+def tiny_net(seed: int | None = 0, **changes: Any) -> LlamaForCausalLM:
     """The network in graph mode, with random weights that make its answers differ."""
     ms.set_context(mode=ms.GRAPH_MODE)
     return LlamaForCausalLM(tiny_config(**changes), seed)

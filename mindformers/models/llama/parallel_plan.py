@@ -1,34 +1,12 @@
-"""How LLaMA is cut into parts: attention by heads, every expert by its neurons, embedding and head by tokens."""
+"""How a LLaMA of which a device holds a part computes with the others' parts."""
 
 from __future__ import annotations
 
 from mindspore import nn
 
-from mindformers.models.llama.cutting import obstacle
-from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.modules.feed_forward import FeedForward
-from mindformers.parallel.cuts import Cut
 from mindformers.parallel.mesh import Group
 from mindformers.parallel.parts import AgreedRouter, Part, PartOfEmbedding, PartOfHead
-
-__all__ = ["cuts_of", "obstacle", "place_parts", "shares_gradient"]
-
-
-def cuts_of(config: LlamaConfig) -> dict[str, Cut]:
-    """Pattern of a weight's name -> how it is cut. Weights of no pattern are whole on every device."""
-    num_experts = config.experts.num_experts if config.is_routed else 1
-    return {
-        r".*\.attention\.w[qkv]\.weight": Cut(0),
-        r".*\.attention\.wo\.weight": Cut(1),
-        r".*\.feed_forward\.w[13]\.weight": Cut(0, num_experts),
-        r".*\.feed_forward\.w2\.weight": Cut(1, num_experts),
-        r"model\.tok_embeddings\.embedding_weight|lm_head\.weight": Cut(0),
-    }
-
-
-def shares_gradient(name: str) -> bool:
-    """Whether a whole weight has a part of its gradient on every device: a learned router, which sees its neurons."""
-    return ".feed_forward.router." in name
 
 
 def place_parts(net: nn.Cell, group: Group) -> None:

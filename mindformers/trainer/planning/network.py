@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mindformers.config import Recipe
-from mindformers.models import registered
+from mindformers.models import cutting_obstacle, registered
 from mindformers.models.footprint import Footprint, Weight
 from mindformers.pet.lora_config import LoraConfig
-from mindformers.pet.names import LORA_A
+from mindformers.pet.names import LORA_A, base_weight_of, is_cut_beside
 from mindformers.tools.errors import InputError
 from mindformers.tools.registry import MindFormerModuleType
 from mindformers.trainer.build import build_model_config, build_tokenizer, find_vocab_file
@@ -25,6 +26,7 @@ class Network:
         base: name -> weight of the network itself; frozen where an adapter is trained.
         adapter: name -> weight of what LoRA trains beside it.
         lora: its settings, None where everything is trained.
+        arch: name of the network's class.
     """
 
     config: Any
@@ -32,6 +34,7 @@ class Network:
     base: dict[str, Weight]
     adapter: dict[str, Weight]
     lora: LoraConfig | None
+    arch: str
 
     @property
     def weights(self) -> list[Weight]:
@@ -55,9 +58,7 @@ class Network:
 
     def obstacle(self, parts: int) -> str:
         """What was expected in place of so many tensor-parallel parts; empty where they fit."""
-        if parts > 1 and self.lora is not None:
-            return "1 with LoRA, which trains beside whole copies"
-        return self.footprint.obstacle(parts)
+        return cutting_obstacle(self.arch, self.config, parts)
 
     def flops_per_token(self) -> float:
         """Operations for a token, forward and backward: 6 per weight of a product, 4 where it is frozen, attention."""
@@ -78,15 +79,22 @@ def network_of(recipe: Recipe, has_kernels: bool = True) -> Network:
     config = build_model_config(recipe, _tokenizer(recipe))
     kind = registered(MindFormerModuleType.FOOTPRINT, type(config).__name__, "model.model_config.type")
     footprint = kind(config, recipe.context.device_target, has_kernels)
-    base, block = dict(footprint.weights()), recipe.model.model_config.get("pet_config")
+    base, arch = dict(footprint.weights()), recipe.model.arch.type
+    block = recipe.model.model_config.get("pet_config")
     if block is None:
-        return Network(config, footprint, base, {}, None)
+        return Network(config, footprint, base, {}, None, arch)
     lora = LoraConfig.from_mapping(block)
     shapes = {name: weight.shape for name, weight in base.items() if ".router." not in name}
     new = lora.weight_shapes(shapes, config.vocab_size, getattr(config, "first_modality_id", config.vocab_size))
     frozen = {name: replace(weight, is_trained=False) for name, weight in base.items()}
-    adapter = {name: Weight(shape, is_product=True) for name, shape in new.items()}
-    return Network(config, footprint, frozen, adapter, lora)
+    adapter = {name: Weight(shape, _cut_beside(base, name), is_product=True) for name, shape in new.items()}
+    return Network(config, footprint, frozen, adapter, lora, arch)
+
+
+def _cut_beside(base: Mapping[str, Weight], name: str) -> int | None:
+    """The axis by which an adapter's weight is split, as the weight beside it."""
+    axis = base[base_weight_of(name)].cut
+    return axis if is_cut_beside(name, axis) else None
 
 
 def _tokenizer(recipe: Recipe) -> Any:

@@ -64,6 +64,15 @@ def test_an_adapter_trains_less_than_a_hundredth_of_7b_and_fits_on_one_device() 
     assert plan.chosen.fits(64 * GB)
 
 
+def test_an_adapter_is_cut_with_its_network() -> None:
+    lora = "model.model_config.pet_config.target_modules"
+    network = network_of(shipped("run_llama2_7b_lora", **{lora: ".*wq|.*wo"}))
+    whole, half = (sum(weight.size_on(parts) for weight in network.adapter.values()) for parts in (1, 2))
+    rows = 2 * 98 * 4096
+    assert whole - half == (whole - rows) // 4  # B of wq and A of wo, of the four matrices of a layer
+    assert network.obstacle(2) == ""
+
+
 def test_what_cannot_fit_is_said_with_the_nearest_that_does() -> None:
     plan = make_plan(shipped("run_llama2_13b_finetune"), 1, 64 * GB)
     assert plan.chosen is None

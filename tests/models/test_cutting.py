@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mindformers.models import cutting_obstacle
+from mindformers.models.llama.cutting import cuts_of
 from mindformers.models.llama.names import weight_shapes
-from mindformers.models.llama.parallel_plan import cuts_of
 from tests.models.tiny import tiny_config
 
 ARCH = "LlamaForCausalLM"
