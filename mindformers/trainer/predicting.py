@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from mindformers.dataset.prompt import PROBABILITY_COLUMN, Prompt
 from mindformers.generation import Engine, GenerationOptions
 from mindformers.generation.choices import first_choice_share, shared_beginning
 from mindformers.generation.requests import Answer, check_prompt
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.progress import Progress
+from mindformers.trainer.answering_together import Row, rows_together
 from mindformers.trainer.answers import OUTPUT_COLUMN, AnswerFile, escaped
 
 LOG_PROBABILITY_COLUMN = "log_probability"
@@ -64,6 +68,7 @@ def predict_all(
     options: GenerationOptions,
     batch_size: int,
     file: AnswerFile | None = None,
+    mesh: Mesh = ALONE,
 ) -> Iterator[list[str]]:
     """Answer prompts in order.
 
@@ -73,24 +78,42 @@ def predict_all(
         known: what `survey` says of them.
         options: how tokens are chosen.
         batch_size: prompts that are decoded together.
-        file: where answers go; those it already has are not asked again. None prints them.
+        file: where answers go, on the first device; those it already has are not asked again. None prints them.
+        mesh: the devices that share the prompts, each with all of the network.
 
     Yields:
-        The answers to a prompt of this run, once they are written.
+        The answers to a prompt of this run, of all devices, once they are written.
     """
-    start = file.num_done if file else 0
-    left = max(known.count - start, 0)
-    taken = _Taken(engine, tokenizer, known.longest)
-    rows = taken.ids_of(islice(prompts, start, None))
+    start = int(mesh.sum_over_data(np.asarray([file.num_done if file else 0]))[0])
+    left, following = max(known.count - start, 0), islice(prompts, start, None)
+
+    def answer(some: Iterable[Prompt], first: int, count: int) -> Iterator[Row]:
+        taken, num_requests = _Taken(engine, tokenizer, known.longest), count * options.num_return_sequences
+        slots = max(min(batch_size, num_requests), 1)
+        for number, answers in engine.answers_in_turn(taken.ids_of(some), options, known.longest, slots, first):
+            yield taken.columns_of(number), _cells(tokenizer, answers, options)
+
+    if mesh.size > 1:
+        rows = rows_together(answer, following, start, batch_size, mesh)
+    else:
+        rows = answer(following, start, left)
     with Progress("predicting", left, "prompts") as progress:
-        num_slots = max(min(batch_size, left * options.num_return_sequences), 1)
-        for number, answers in engine.answers_in_turn(rows, options, known.longest, num_slots, start):
-            texts = [tokenizer.decode(answer.ids, skip_special_tokens=True).strip() for answer in answers]
-            _put(taken.columns_of(number), texts, answers, options, file)
+        for columns, cells in rows:
+            if mesh.is_first:
+                _put(columns, cells, file)
             progress.update()
-            yield texts
+            yield [text for text, *_ in cells]
     if file is not None:
         file.sync()
+
+
+def _cells(tokenizer: Any, answers: Iterable[Answer], options: GenerationOptions) -> list[list[str]]:
+    """What is written of each answer to a prompt: its text, and its log probability where asked."""
+    cells = [[tokenizer.decode(answer.ids, skip_special_tokens=True).strip()] for answer in answers]
+    if options.is_scored:
+        for cell, answer in zip(cells, answers, strict=True):
+            cell.append(f"{answer.log_probability:.6f}")
+    return cells
 
 
 class _Taken:
@@ -124,20 +147,10 @@ def _read_before_choosing(tokenizer: Any, prompt: Prompt) -> list[int]:
     return shared_beginning(*_choices(tokenizer, prompt)) if prompt.choices else []
 
 
-def _put(
-    columns: dict[str, str],
-    texts: list[str],
-    answers: list[Answer],
-    options: GenerationOptions,
-    file: AnswerFile | None,
-) -> None:
-    if not options.is_scored:
-        cells = [[text] for text in texts]
-    else:
-        cells = [[text, f"{answer.log_probability:.6f}"] for text, answer in zip(texts, answers, strict=True)]
+def _put(columns: dict[str, str], cells: list[list[str]], file: AnswerFile | None) -> None:
     if file is not None:
         file.add([(columns, [cell for row in cells for cell in row])])
         return
-    lines = ["\t".join(map(escaped, row)) for row in cells] if options.is_scored else texts
+    lines = ["\t".join(map(escaped, row)) if len(row) > 1 else row[0] for row in cells]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
