@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import mindspore as ms
-import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import initializer
 
 from mindformers.kernels.training import NativeLinear, native
 
 
 def empty_parameter(shape: tuple[int, ...], dtype: ms.Type, name: str, requires_grad: bool = True) -> Parameter:
-    """A parameter of zeros; `initialize_parameters` or a checkpoint gives it its values."""
-    zeros = np.zeros(shape, np.float32)
-    return Parameter(Tensor(zeros, dtype), name=name, requires_grad=requires_grad)
+    """A parameter of zeros; `initialize_parameters` or a checkpoint gives it its values.
+
+    Under MindSpore's `no_init_parameters` it takes no memory before that.
+    """
+    return Parameter(initializer("zeros", shape, dtype), name=name, requires_grad=requires_grad)
 
 
 class Linear(nn.Cell):

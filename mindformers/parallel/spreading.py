@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import initializer
 from mindspore.communication import GlobalComm
 
 from mindformers.parallel.cuts import Cut
-from mindformers.parallel.layout import Layout, weight_of
+from mindformers.parallel.layout import Layout, Shape, weight_of
 from mindformers.parallel.mesh import Group, Mesh
 
 
 def cut_weights(net: nn.Cell, patterns: Mapping[str, Cut], mesh: Mesh, is_state_sharded: bool = False) -> Layout:
-    """Leave a network only its own part of every weight that the tensor group shares.
+    """Give a network room for its own part of every weight that the tensor group shares, and for all of the others.
 
     Args:
-        net: with whole weights.
+        net: with whole weights that have no values yet, and take no memory; they are zero afterwards.
         patterns: of the names of weights that are cut -> how.
         mesh: the devices.
         is_state_sharded: whether the optimizer's state will be spread over the copies.
@@ -33,8 +35,10 @@ def cut_weights(net: nn.Cell, patterns: Mapping[str, Cut], mesh: Mesh, is_state_
     layout = Layout(mesh.data, mesh.tensor, is_state_sharded, cuts, shapes)
     for p in parameters:
         if p.name in cuts:
-            part = cuts[p.name].part(p.asnumpy(), mesh.tensor_rank, mesh.tensor)
-            p.set_data(Tensor(part, p.dtype), slice_shape=True)
+            shape = cuts[p.name].part_shape(p.shape, mesh.tensor)
+            p.set_data(initializer("zeros", shape, p.dtype).init_data(), slice_shape=True)
+        else:
+            p.init_data()
     return layout
 
 
@@ -44,10 +48,16 @@ class Spread:
     Args:
         layout: how they are spread.
         mesh: the devices.
+        shared: names of weights that every part of a copy has whole, with a part of their gradient.
     """
 
-    def __init__(self, layout: Layout | None = None, mesh: Mesh | None = None) -> None:
-        self.layout, self.mesh = layout or Layout(), mesh or Mesh()
+    def __init__(self, layout: Layout | None = None, mesh: Mesh | None = None, shared: Iterable[str] = ()) -> None:
+        self.layout, self.mesh, self.shared = layout or Layout(), mesh or Mesh(), frozenset(shared)
+
+    def extended(self, cuts: Mapping[str, Cut], shapes: Mapping[str, Shape], shared: Iterable[str]) -> Spread:
+        """With further arrays beside those it knows; arguments as its own and its layout's."""
+        layout = replace(self.layout, cuts={**self.layout.cuts, **cuts}, shapes={**self.layout.shapes, **shapes})
+        return Spread(layout, self.mesh, self.shared | frozenset(shared))
 
     def shape(self, parameter: Parameter) -> tuple[int, ...]:
         """Of the whole array."""

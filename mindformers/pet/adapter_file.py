@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mindformers.config import decode, to_dict
+from mindformers.models.checkpoint_parts import whole_source
 from mindformers.pet.fingerprint import digests_of_arrays, whole_digest
 from mindformers.pet.lora_config import LoraConfig
 from mindformers.pet.names import LORA_A, LORA_B, NEW_ROWS
@@ -103,7 +104,7 @@ def read_adapter(path: str | Path) -> StoredAdapter:
     path = Path(path)
     if path.is_dir():
         path = path / MODEL_FILE
-    source = SafetensorsFile(_existing(path), "--adapter")
+    source = whole_source(SafetensorsFile(_existing(path), "--adapter"))
     if HEAD_ENTRY in source.metadata:
         content, where = source.metadata[HEAD_ENTRY], f"adapter '{path}'"
     else:

@@ -34,23 +34,27 @@ def step_key(*numbers: int) -> np.ndarray:
     return np.random.SeedSequence(numbers).generate_state(1, np.uint32).view(np.int32)
 
 
+def random_columns(width: int, seed: int, name: str) -> np.ndarray:
+    """The numbers c of a layer's inputs, int32 [D], by the seed and the layer's name."""
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return generator.integers(0, 2**32, width, np.uint32).view(np.int32) | 1
+
+
 class KeyedDropout(nn.Cell):
     """Sets a share of the elements to zero; the others are not scaled.
 
     Args:
         share: at least 0 and below 1.
         key: from `new_key`.
-        width: D.
-        seed, name: of the layer's own random numbers.
+        columns: c, int32 [D], from `random_columns`.
 
     Inputs: x [T, D]. Returns: [T, D].
     """
 
-    def __init__(self, share: float, key: Parameter, width: int, seed: int, name: str) -> None:
+    def __init__(self, share: float, key: Parameter, columns: np.ndarray) -> None:
         super().__init__(auto_prefix=False)
         self.key, self.lowest_kept = key, int(share * 2**32) - 2**31
-        generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        self.columns = Tensor(generator.integers(0, 2**32, width, np.uint32).view(np.int32) | 1)
+        self.columns = Tensor(columns)
 
     def construct(self, x: Tensor) -> Tensor:
         return x * ops.cast(self.draws(x.shape[0]) >= self.lowest_kept, x.dtype)

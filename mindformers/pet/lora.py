@@ -55,53 +55,61 @@ class NewRowsEmbedding(nn.Cell):
     """A table whose last rows have an addition of their own.
 
     Args:
-        base: the table [V, D].
-        new_rows: float32 [n, D], added to its last n rows.
+        base: the table [V, D], or a part of its rows.
+        new_rows: float32 [n, D], added to the last n rows of the whole table.
+        first: which row of `base` gets the first of them; negative where that stands before this part.
 
     Inputs: ids int32 [...]. Returns: [..., D].
     """
 
-    def __init__(self, base: TokenEmbedding, new_rows: Parameter) -> None:
+    def __init__(self, base: TokenEmbedding, new_rows: Parameter, first: int) -> None:
         super().__init__(auto_prefix=False)
         self.base, self.new_rows = base, new_rows
-        self.first = base.embedding_weight.shape[0] - new_rows.shape[0]
+        self.first, self.last = first, new_rows.shape[0] - 1
         self.gather = ops.Gather()
 
     def construct(self, ids: Tensor) -> Tensor:
         rows = self.base(ids)
-        is_new = ops.cast(ids >= self.first, rows.dtype).expand_dims(-1)
-        added = self.gather(self.new_rows, ops.maximum(ids - self.first, 0), 0)
-        return rows + ops.cast(added, rows.dtype) * is_new
+        place = ids - self.first
+        own = ops.clamp(place, 0, self.last)
+        added = self.gather(self.new_rows, own, 0)
+        return rows + ops.cast(added, rows.dtype) * ops.cast(own == place, rows.dtype).expand_dims(-1)
 
     def scores(self, hidden: Tensor) -> Tensor:
         """As `TokenEmbedding.scores`, of the rows as they are with their addition."""
-        return add_to_last(self.base.scores(hidden), hidden, self.new_rows)
+        return add_from(self.first, self.base.scores(hidden), hidden, self.new_rows)
 
 
 class NewRowsHead(nn.Cell):
     """A head onto V tokens whose last rows have an addition of their own.
 
     Args:
-        base: a linear layer from D to V, wrapped or not.
-        new_rows: float32 [n, D], added to the last n rows of its weight.
+        base: a linear layer from D to V tokens or a part of them, wrapped or not.
+        new_rows: float32 [n, D], added to the last n rows of the whole weight.
+        first: as `NewRowsEmbedding`.
 
     Inputs: hidden states [..., D]. Returns: [..., V].
     """
 
-    def __init__(self, base: nn.Cell, new_rows: Parameter) -> None:
+    def __init__(self, base: nn.Cell, new_rows: Parameter, first: int) -> None:
         super().__init__(auto_prefix=False)
-        self.base, self.new_rows = base, new_rows
+        self.base, self.new_rows, self.first = base, new_rows, first
 
     def construct(self, hidden: Tensor) -> Tensor:
-        return add_to_last(self.base(hidden), hidden, self.new_rows)
+        return add_from(self.first, self.base(hidden), hidden, self.new_rows)
 
 
-def add_to_last(scores: Tensor, hidden: Tensor, new_rows: Parameter) -> Tensor:
-    """Scores [..., V] with the product of hidden states [..., D] and rows [n, D] added to the last n of them."""
-    weight = ops.cast(new_rows, scores.dtype)
+def add_from(first: int, scores: Tensor, hidden: Tensor, new_rows: Parameter) -> Tensor:
+    """Scores [..., V] with the product of hidden states [..., D] and rows [n, D] added to those from `first` on.
+
+    Rows that would stand before the first score or behind the last one belong to other devices.
+    """
+    begin, end = max(first, 0), min(first + new_rows.shape[0], scores.shape[-1])
+    if begin >= end:
+        return scores
+    weight = ops.cast(new_rows[begin - first : end - first], scores.dtype)
     rows = ops.cast(hidden, scores.dtype).reshape(-1, hidden.shape[-1])
-    first = scores.shape[-1] - weight.shape[0]
-    added = ops.Pad(((0, 0), (first, 0)))(ops.MatMul(transpose_b=True)(rows, weight))
+    added = ops.Pad(((0, 0), (begin, scores.shape[-1] - end)))(ops.MatMul(transpose_b=True)(rows, weight))
     return scores + added.reshape(scores.shape)
 
 

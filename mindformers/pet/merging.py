@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from mindspore import Tensor, nn
 
+from mindformers.parallel.spreading import Spread
 from mindformers.pet.adapter_file import StoredAdapter
 from mindformers.pet.names import LORA_A, LORA_B, NEW_ROWS, cell_of, weight_of
 from mindformers.tools.number_types import converted, to_float32
@@ -59,14 +60,24 @@ def merged(name: str, weight: np.ndarray, adapter: StoredAdapter, sign: Sign = 1
     return converted(values, weight.dtype, name)
 
 
-def merge_into(net: nn.Cell, adapter: StoredAdapter) -> int:
-    """Add an adapter to a network's weights in memory. Returns the number of weights changed."""
+def merge_into(net: nn.Cell, adapter: StoredAdapter, spread: Spread | None = None) -> int:
+    """Add an adapter to a network's weights in memory.
+
+    Args:
+        net: the network.
+        adapter: what is added.
+        spread: how the network is spread over the devices, all of which must call this.
+
+    Returns:
+        The number of weights changed.
+    """
+    spread = spread or Spread()
     parameters = {parameter.name: parameter for parameter in net.get_parameters()}
     names = changed_names(adapter, parameters)
     for name in names:
         parameter = parameters[name]
-        values = merged(name, parameter.asnumpy(), adapter)
-        parameter.set_data(Tensor(values, parameter.dtype))
+        values = merged(name, spread.whole(parameter), adapter)
+        parameter.set_data(Tensor(spread.own(name, values), parameter.dtype))
     return len(names)
 
 

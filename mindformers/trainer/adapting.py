@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mindspore import Parameter, nn
 
 from mindformers.config import Recipe
 from mindformers.models.checkpoint_file import open_checkpoint
+from mindformers.parallel.spreading import Spread
 from mindformers.pet.adapter import Adapter
 from mindformers.pet.adapter_file import (
     CONFIG_FILE,
@@ -53,6 +55,11 @@ class AdapterTraining:
         return self.adapter.parameters
 
     @property
+    def spread(self) -> Spread:
+        """How network and adapter are spread over the devices."""
+        return self.adapter.spread
+
+    @property
     def metadata(self) -> dict[str, str]:
         """Texts for the head of every checkpoint, so that one is an adapter by itself."""
         return {HEAD_ENTRY: self.config.as_text()}
@@ -62,9 +69,11 @@ class AdapterTraining:
         self.adapter.begin_step(step, part)
 
     def save(self, output_dir: str | Path) -> Path:
-        """Write the adapter as it is now. Returns its folder."""
-        arrays = {parameter.name: parameter.asnumpy() for parameter in self.parameters}
-        folder = save_adapter(Path(output_dir) / FOLDER, arrays, self.config)
+        """Write the adapter as it is now; all devices must call this, the first one writes. Returns its folder."""
+        arrays, folder = self.adapter.whole_arrays(), Path(output_dir) / FOLDER
+        if not self.spread.mesh.is_first:
+            return folder
+        save_adapter(folder, arrays, self.config)
         logger.info("adapter in %s; use it with --adapter %s beside its base", folder, folder)
         return folder
 
@@ -96,7 +105,9 @@ def choose_checkpoints(recipe: Recipe) -> None:
         recipe.adapter = str(_checkpoint_in(Path(recipe.adapter), for_training=True))
 
 
-def adapter_to_train(recipe: Recipe, config: Any, net: nn.Cell, base: str | Path | None) -> AdapterTraining | None:
+def adapter_to_train(
+    recipe: Recipe, config: Any, net: nn.Cell, base: str | Path | None, spread: Spread | None = None
+) -> AdapterTraining | None:
     """Wrap a network for LoRA, as `pet_config` or the adapter to go on with says; None where there is neither.
 
     Args:
@@ -104,6 +115,7 @@ def adapter_to_train(recipe: Recipe, config: Any, net: nn.Cell, base: str | Path
         config: the network's configuration.
         net: the network with the base's weights; it is changed in place.
         base: the base's file.
+        spread: how the network is spread over the devices.
 
     Raises:
         InputError: there is no base; the adapter does not fit it; the settings mean nothing in this network.
@@ -119,12 +131,12 @@ def adapter_to_train(recipe: Recipe, config: Any, net: nn.Cell, base: str | Path
         check_base(stored, base)
         settings = _same_settings(settings, stored)
     names = [p.name for p in net.get_parameters() if ROUTER_PART not in p.name]
-    adapter = Adapter(net, settings, _base_vocab_size(config), recipe.seed)
+    adapter = Adapter(net, settings, _base_vocab_size(config), recipe.seed, spread)
     if stored is not None:
         adapter.load(stored.arrays)
     digests = stored.config.base_weights if stored else digests_of(open_checkpoint(Path(base)), names)
     trained = AdapterTraining(adapter, _described(recipe, config, adapter, base, digests))
-    count = sum(parameter.size for parameter in trained.parameters)
+    count = sum(prod(trained.spread.shape(parameter)) for parameter in trained.parameters)
     share = 100 * count / config.count_parameters()
     logger.info("LoRA trains %d weights, %.2f %% of the base's; the base stays as it is", count, share)
     return trained
@@ -152,9 +164,9 @@ def fitting_adapter(recipe: Recipe, base: str | Path | None) -> StoredAdapter | 
     return stored
 
 
-def merge_adapter(net: nn.Cell, adapter: StoredAdapter) -> None:
+def merge_adapter(net: nn.Cell, adapter: StoredAdapter, spread: Spread | None = None) -> None:
     """Add an adapter to the weights of a network that answers, so that it runs as fast as the base."""
-    logger.info("adapter %s is merged into %d weights", adapter.path, merge_into(net, adapter))
+    logger.info("adapter %s is merged into %d weights", adapter.path, merge_into(net, adapter, spread))
 
 
 def open_adapter(path: str | Path) -> StoredAdapter:

@@ -12,7 +12,6 @@ from mindformers.core.loss import CausalLoss
 from mindformers.core.loss_scale import LossScale
 from mindformers.core.optimizer import AdamW
 from mindformers.core.schedule import Schedule
-from mindformers.models import parallel_plan
 from mindformers.parallel.device import rank
 from mindformers.parallel.gradients import NormOfAll, ScatterGradients, SumGradients
 from mindformers.parallel.sharded_adamw import ShardedAdamW
@@ -71,7 +70,7 @@ def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, spread: Spread) -
     """The step of a recipe, whose gradients are those of all devices."""
     wrapper, config = recipe.runner_wrapper, net.config
     documents = documents_of(recipe.train_dataset, config)
-    reduce, norm = _over_devices(recipe, optimizer, spread)
+    reduce, norm = _over_devices(optimizer, spread)
     return TrainStep(
         CausalLoss(net, config.ignore_token_id, documents, token_loss(config, spread.mesh)),
         optimizer,
@@ -82,16 +81,13 @@ def build_step(recipe: Recipe, net: nn.Cell, optimizer: AdamW, spread: Spread) -
     )
 
 
-def _over_devices(recipe: Recipe, optimizer: AdamW, spread: Spread) -> tuple[nn.Cell | None, nn.Cell | None]:
+def _over_devices(optimizer: AdamW, spread: Spread) -> tuple[nn.Cell | None, nn.Cell | None]:
     """`reduce` and `norm` of `Update`."""
     layout, mesh = spread.layout, spread.mesh
     if mesh.size == 1:
         return None, None
     shapes, names = [w.shape for w in optimizer.weights], [w.name for w in optimizer.weights]
-    shared: list[int] = []
-    if mesh.tensor > 1:
-        plan = parallel_plan(recipe.model.arch.type)
-        shared = [i for i, name in enumerate(names) if plan.shares_gradient(name)]
+    shared = [i for i, name in enumerate(names) if name in spread.shared]
     kind = ScatterGradients if layout.is_state_sharded else SumGradients
     return kind(shapes, mesh, shared), NormOfAll([*map(layout.is_cut, names)], mesh, layout.is_state_sharded)
 

@@ -186,7 +186,7 @@ def is_training_entry(name: str) -> bool:
     return bool(_TRAINING_ENTRIES.match(name))
 
 
-def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) -> Path:
+def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False, spread: Spread | None = None) -> Path:
     """Give a network the weights of a checkpoint; each must be there, in its shape, and nothing else.
 
     Learned routers that the file has and the network does not use are left out, with a line that says so.
@@ -195,6 +195,7 @@ def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) 
         net: the network.
         path: a file, or a folder whose newest checkpoint is taken.
         without_routers: the file need not have the network's learned routers, which then keep their values.
+        spread: how the network is spread over the devices; a device then keeps its part of each weight as it is read.
 
     Returns:
         The file that was read.
@@ -211,10 +212,12 @@ def load_weights(net: nn.Cell, path: str | Path, without_routers: bool = False) 
     unused = [name for name in stored if ROUTER_PART in name and name not in wanted]
     if unused:
         logger.info("%d entries of learned routers in %s are not used by this network", len(unused), path)
-    _check_fit(path, wanted, {name: entry for name, entry in stored.items() if name not in unused})
+    spread = spread or Spread()
+    shapes = {name: spread.shape(p) for name, p in wanted.items()}
+    _check_fit(path, shapes, {name: entry for name, entry in stored.items() if name not in unused})
     source.check()
     for name, parameter in wanted.items():
-        _set(parameter, source.read(name))
+        _set(parameter, spread.own(name, source.read(name)))
     logger.info("loaded %d weights from %s", len(wanted), path)
     return path
 
@@ -223,14 +226,14 @@ def _set(parameter: Parameter, values: np.ndarray) -> None:
     parameter.set_data(Tensor(to_float32(values) if values.dtype == BFLOAT16 else values, parameter.dtype))
 
 
-def _check_fit(path: Path, wanted: dict[str, Parameter], stored: dict[str, Stored]) -> None:
+def _check_fit(path: Path, wanted: Mapping[str, tuple[int, ...]], stored: Mapping[str, Stored]) -> None:
     refuse_adapter(path, stored)
     missing = [name for name in wanted if name not in stored]
     unexpected = [name for name in stored if name not in wanted]
     other = [
-        f"{name} {tuple(stored[name].shape)} instead of {tuple(p.shape)}"
-        for name, p in wanted.items()
-        if name in stored and tuple(stored[name].shape) != tuple(p.shape)
+        f"{name} {tuple(stored[name].shape)} instead of {shape}"
+        for name, shape in wanted.items()
+        if name in stored and tuple(stored[name].shape) != shape
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": other}
     found = [f"{len(names)} {kind}: {_listed(names)}" for kind, names in kinds.items() if names]

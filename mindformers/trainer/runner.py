@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from mindformers.config import Recipe, dump
 from mindformers.dataset.benchmark_prompts import Shots, required_items
 from mindformers.dataset.prompts import Prompts
 from mindformers.generation import Engine, GenerationOptions
-from mindformers.parallel.mesh import Mesh
+from mindformers.parallel.device import rank
+from mindformers.parallel.mesh import ALONE, Mesh
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import write_json
 from mindformers.tools.logging import get_logger
@@ -19,20 +21,19 @@ from mindformers.trainer.adapting import adapter_to_train, choose_checkpoints, f
 from mindformers.trainer.answers import AnswerFile
 from mindformers.trainer.build import (
     build_model_config,
-    build_network,
     build_tokenizer,
     find_vocab_file,
     keep_tokenizer_beside,
     tokenizer_if_any,
 )
-from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata, load_weights
+from mindformers.trainer.checkpoint import find_checkpoint, kept_metadata
 from mindformers.trainer.data import documents_of, evaluation_data, tell_sources, training_data
 from mindformers.trainer.evaluating import Evaluation
 from mindformers.trainer.held_out import HeldOut
 from mindformers.trainer.instruction_data import with_records
 from mindformers.trainer.predicting import output_columns, predict_all, survey
 from mindformers.trainer.scoring_answers import check_scoring, score_answers
-from mindformers.trainer.spreading import meet, spread_network
+from mindformers.trainer.spreading import build_spread_network, meet, meet_with_copies
 from mindformers.trainer.start import begin, begin_together, required_checkpoint
 from mindformers.trainer.training import Training
 
@@ -51,10 +52,10 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     data = training_data(on_records, config, mesh)
     held_out_data = evaluation_data(on_records, config, mesh) if recipe.do_eval else None
     base = _base_file(recipe, config)
-    net = _base_network(recipe, config, base)
-    adapter = adapter_to_train(recipe, config, net, base)
-    num_weights = sum(weight.size for weight in net.trainable_params())
-    spread = spread_network(recipe, net, mesh)
+    net, spread = build_spread_network(recipe, config, mesh, base)
+    adapter = adapter_to_train(recipe, config, net, base, spread)
+    spread = adapter.spread if adapter else spread
+    num_weights = sum(prod(spread.shape(weight)) for weight in net.trainable_params())
     held_out = HeldOut(recipe, net, held_out_data, mesh) if held_out_data else None
     training = Training(recipe, net, data, kept_metadata(base) if base else {}, adapter, held_out, spread)
     if recipe.resume_training:
@@ -70,7 +71,7 @@ def train(recipe: Recipe, flags: argparse.Namespace | None = None) -> Path:
     )
     tell_sources(data)
     checkpoint = training.run()
-    if adapter is not None and mesh.is_first:
+    if adapter is not None:
         adapter.save(recipe.output_dir)
     if held_out is not None:
         _report_evaluation(recipe, held_out.evaluate_all(), mesh)
@@ -85,8 +86,7 @@ def evaluate(recipe: Recipe, flags: argparse.Namespace | None = None) -> dict[st
     config = build_model_config(recipe, tokenizer)
     mesh = meet(recipe, config)
     data = evaluation_data(with_records(recipe, config, tokenizer, "eval_dataset"), config, mesh)
-    net = _network(recipe, config)
-    spread_network(recipe, net, mesh)
+    net = _network(recipe, config, mesh)
     evaluation = Evaluation(net, config, mesh, documents_of(recipe.eval_dataset, config))
     return _report_evaluation(recipe, evaluation.measure(data), mesh)
 
@@ -104,26 +104,37 @@ def predict(recipe: Recipe, flags: argparse.Namespace, answers: list[str] | None
         shots = _shots(flags, recipe.seed, lambda text: len(tokenizer.encode(text)) <= room)
         prompts = Prompts(flags.predict_data, recipe.processor.template, shots)
         known = survey(prompts, tokenizer, config.seq_length)
-        if flags.save_file:
+        if flags.save_file and rank() == 0:
             outputs, batch_size = output_columns(options), _predict_batch_size(recipe, config, flags)
             file = AnswerFile(flags.save_file, known.columns, bool(flags.resume), outputs, batch_size)
 
-    engine, tokenizer, options = answering(recipe, flags, read)
-    batch_size = _predict_batch_size(recipe, engine.config, flags)
-    for texts in predict_all(engine, tokenizer, prompts, known, options, batch_size, file):
+    tokenizer, config, options = _checked(recipe, flags, read)
+    begin_together(recipe)
+    mesh = meet_with_copies(recipe)
+    engine = Engine(_network(recipe, config), config.use_past, tokenizer)
+    batch_size = _predict_batch_size(recipe, config, flags)
+    for texts in predict_all(engine, tokenizer, prompts, known, options, batch_size, file, mesh):
         if answers is not None:
             answers += texts
     if file is not None:
         logger.info("%d answers in %s", known.count, file.path)
-    if flags.score_as:
+    if flags.score_as and mesh.is_first:
         score_answers(flags.score_as, flags.save_file, flags.text_tokenizer)
 
 
 def answering(
     recipe: Recipe, flags: argparse.Namespace, before: Callable[[Any, Any, GenerationOptions], None] | None = None
 ) -> tuple[Engine, Any, GenerationOptions]:
-    """Engine, tokenizer and options of a recipe; `before` gets tokenizer, model config and options before the weights
-    are loaded."""
+    """Engine, tokenizer and options of a recipe, on one device; `before` as in `_checked`."""
+    tokenizer, config, options = _checked(recipe, flags, before)
+    begin(recipe)
+    return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
+
+
+def _checked(
+    recipe: Recipe, flags: argparse.Namespace, before: Callable[[Any, Any, GenerationOptions], None] | None
+) -> tuple[Any, Any, GenerationOptions]:
+    """Tokenizer, model config and options; `before` gets them before a device is used and the weights are loaded."""
     required_checkpoint(recipe)
     tokenizer = build_tokenizer(recipe)
     config = build_model_config(recipe, tokenizer)
@@ -132,8 +143,7 @@ def answering(
     if before is not None:
         before(tokenizer, config, options)
     recipe.load_checkpoint = str(find_checkpoint(recipe.load_checkpoint))
-    begin(recipe)
-    return Engine(_network(recipe, config), config.use_past, tokenizer), tokenizer, options
+    return tokenizer, config, options
 
 
 def _shots(flags: argparse.Namespace, seed: int, fits: Callable[[str], bool]) -> Shots:
@@ -183,13 +193,13 @@ def _predict_batch_size(recipe: Recipe, config: Any, flags: argparse.Namespace) 
     return flags.predict_batch_size
 
 
-def _network(recipe: Recipe, config: Any) -> Any:
+def _network(recipe: Recipe, config: Any, mesh: Mesh = ALONE) -> Any:
     """The network that answers: the base, with the recipe's adapter in its weights."""
     base = _base_file(recipe, config)
     adapter = fitting_adapter(recipe, base)
-    net = _base_network(recipe, config, base)
+    net, spread = build_spread_network(recipe, config, mesh, base)
     if adapter is not None:
-        merge_adapter(net, adapter)
+        merge_adapter(net, adapter, spread)
     return net
 
 
@@ -203,13 +213,6 @@ def _base_file(recipe: Recipe, config: Any) -> Path | None:
     if source:
         logger.warning("'model.model_config.checkpoint_name_or_path': no file '%s'; weights start random", source)
     return None
-
-
-def _base_network(recipe: Recipe, config: Any, base: Path | None) -> Any:
-    net = build_network(recipe, config, random=base is None)
-    if base is not None:
-        load_weights(net, base)
-    return net
 
 
 def _save_recipe(recipe: Recipe, checkpoint_folder: Path) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from mindspore import nn
+from mindspore import Tensor, nn
+from mindspore.nn.utils import no_init_parameters
 
 from mindformers.config import Recipe
+from mindformers.core.init import drawn
 from mindformers.core.loss import TokenLoss
-from mindformers.models import cutting_obstacle, parallel_plan
+from mindformers.models import cutting, cutting_obstacle, parallel_plan
 from mindformers.parallel.device import device_num
 from mindformers.parallel.mesh import Mesh, join
 from mindformers.parallel.plan import check_plan
 from mindformers.parallel.spreading import Spread, cut_weights
 from mindformers.parallel.vocabulary import VocabularyLoss
-from mindformers.trainer.adapting import pet_config
+from mindformers.trainer.build import build_network
+from mindformers.trainer.checkpoint import load_weights
 
 
 def meet(recipe: Recipe, config: Any) -> Mesh:
@@ -27,32 +32,55 @@ def meet(recipe: Recipe, config: Any) -> Mesh:
     Raises:
         InputError: the plan does not fit the devices or the network.
     """
-    check_plan(recipe, device_num(), lambda parts: obstacle(recipe, config, parts))
+    check_plan(recipe, device_num(), partial(cutting_obstacle, recipe.model.arch.type, config))
     return join(recipe)
 
 
-def obstacle(recipe: Recipe, config: Any, parts: int) -> str:
-    """Why this recipe's network cannot be cut into so many parts, as what was expected instead; empty where it can."""
-    if parts > 1 and (recipe.adapter or pet_config(recipe) is not None):
-        return "1 with LoRA, which trains beside whole copies"
-    return cutting_obstacle(recipe.model.arch.type, config, parts)
+def meet_with_copies(recipe: Recipe) -> Mesh:
+    """As `meet`, for work that every device does with a whole copy of the network."""
+    check_plan(recipe, device_num(), lambda parts: "1, as every device answers with a whole copy" * (parts > 1))
+    return join(recipe)
 
 
-def spread_network(recipe: Recipe, net: nn.Cell, mesh: Mesh) -> Spread:
-    """Leave a network with whole weights this device's part of them, and make it compute with the others'.
+def build_spread_network(recipe: Recipe, config: Any, mesh: Mesh, base: str | Path | None) -> tuple[nn.Cell, Spread]:
+    """The network with this device's part of its weights, which computes with the others'.
+
+    No process ever holds the whole network where that is cut: its weights have no memory before they are, then each is
+    drawn or read alone, and the own part of it is kept.
 
     Args:
         recipe: names the network's class, and says whether the optimizer's state will be spread.
-        net: it is changed in place.
+        config: its configuration.
         mesh: the devices.
+        base: the file of its weights; None for random ones, the same on any number of devices.
+
+    Raises:
+        InputError: the file does not fit the network.
     """
     is_cut, arch = mesh.tensor > 1, recipe.model.arch.type
-    patterns = parallel_plan(arch).cuts_of(net.config) if is_cut else {}
+    with no_init_parameters():
+        net = build_network(recipe, config, random=False)
+    patterns = cutting(arch).cuts_of(config) if is_cut else {}
     is_state_sharded = mesh.data > 1 and recipe.parallel.enable_parallel_optimizer
-    layout = cut_weights(net, patterns, mesh, is_state_sharded)
+    layout, shared = cut_weights(net, patterns, mesh, is_state_sharded), []
     if is_cut:
         parallel_plan(arch).place_parts(net, mesh.tensor_group)
-    return Spread(layout, mesh)
+        shared = [p.name for p in net.get_parameters() if cutting(arch).shares_gradient(p.name)]
+    spread = Spread(layout, mesh, shared)
+    if base is None:
+        draw(net, spread, recipe.seed, config.initializer_range)
+    else:
+        load_weights(net, base, spread=spread)
+    return net, spread
+
+
+def draw(net: nn.Cell, spread: Spread, seed: int, deviation: float) -> None:
+    """The own parts of what `initialize_parameters` gives a whole network."""
+    for parameter in net.get_parameters():
+        shape = spread.shape(parameter)
+        if len(shape) >= 2:
+            values = spread.own(parameter.name, drawn(parameter.name, shape, seed, deviation))
+            parameter.set_data(Tensor(values, parameter.dtype))
 
 
 def token_loss(config: Any, mesh: Mesh) -> nn.Cell:

@@ -15,7 +15,7 @@ def begin(recipe: Recipe) -> None:
         InputError: there are several processes, and this run mode does not share its work between them.
     """
     if device_num() > 1:
-        got, expected = f"started on {device_num()} devices", "one, as only training and eval are spread over several"
+        got, expected = f"started on {device_num()} devices", "one, as only training, eval and predict use several"
         raise InputError(f"--run_mode {recipe.run_mode}", got, expected, "use scripts/run_standalone.sh")
     begin_together(recipe)
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mindformers.config import load_recipe
+from mindformers.config import load_recipe, parse_arguments
 from mindformers.dataset.mindrecord_writer import write_records
 from mindformers.models.checkpoint_file import open_checkpoint
 from mindformers.trainer import runner
+from mindformers.trainer.build import build_model_config, build_network, build_tokenizer
+from mindformers.trainer.checkpoint import save_weights
 from mindformers.trainer.checkpoint_files import find_checkpoint, state_of
 from tests.trainer.small_run import MODEL, log_rows, recipe_content, rows_of, write_recipe
 
@@ -65,9 +67,53 @@ def recipe_of(
     return write_recipe(folder / "recipes" / name, content)
 
 
-def run_alone(recipe: Path) -> None:
-    """In this process."""
-    runner.train(load_recipe(recipe))
+def answering_recipe(folder: Path, name: str, tokenizer_file: Path, data: int = 1, tensor: int = 1) -> Path:
+    """A recipe that answers `folder/prompts.txt` into `folder/name/answers.txt` by random weights."""
+    model = {
+        **MODEL,
+        "seq_length": 64,
+        "max_decode_length": 9,
+        "do_sample": True,
+        "vocab_size": None,
+        "base_vocab_size": None,
+    }
+    tokenizer = {"type": "LlamaTokenizer", "vocab_file": str(tokenizer_file)}
+    weights = folder / "answering.safetensors"
+    path = recipe_of(
+        folder,
+        name,
+        data,
+        tensor,
+        run_mode="predict",
+        load_checkpoint=str(weights),
+        processor={"tokenizer": tokenizer},
+        model__model_config={key: value for key, value in model.items() if value is not None},
+    )
+    if not weights.exists():
+        recipe = load_recipe(path, {"load_checkpoint": ""})
+        net = build_network(recipe, build_model_config(recipe, build_tokenizer(recipe)), random=True)
+        save_weights(net.get_parameters(), weights)
+    return path
+
+
+def work(path: Path) -> None:
+    """What a recipe says, in this process."""
+    recipe = load_recipe(path)
+    if recipe.run_mode == "predict":
+        folder = Path(recipe.output_dir)
+        words = [
+            "--config",
+            str(path),
+            "--predict_data",
+            str(folder.parent / "prompts.txt"),
+            "--save_file",
+            str(folder / "answers.txt"),
+        ]
+        runner.predict(recipe, parse_arguments([*words, "--predict_batch_size", "2"])[0])
+    elif recipe.run_mode == "eval":
+        runner.evaluate(recipe)
+    else:
+        runner.train(recipe)
 
 
 def run_together(folder: Path, num_devices: int, recipes: list[Path], *words: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""One process of a run on several devices: trains the recipes it is given, one after the other."""
+"""One process of a run on several devices: does the recipes it is given, one after the other."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from mindformers.config import load_recipe
 from mindformers.parallel.device import device_num, rank
-from mindformers.trainer import runner
 from mindformers.trainer.training import Training
+from tests.parallel.runs import work
 
 
 def main(recipes: list[str]) -> None:
@@ -22,9 +21,7 @@ def main(recipes: list[str]) -> None:
 
     Training.__init__ = build_and_count
     for path in recipes:
-        recipe = load_recipe(path)
-        work = runner.evaluate if recipe.run_mode == "eval" else runner.train
-        work(recipe)
+        work(Path(path))
     Path(f"state_bytes_{device_num()}_{rank()}.json").write_text(json.dumps(counted), encoding="utf-8")
 
 

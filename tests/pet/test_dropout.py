@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, ops
 
-from mindformers.pet.dropout import KeyedDropout, new_key, step_key
+from mindformers.pet.dropout import KeyedDropout, new_key, random_columns, step_key
 
 ROWS, WIDTH, SHARE = 600, 256, 0.1
 
@@ -20,7 +20,7 @@ class Draws(KeyedDropout):
 
 @pytest.fixture(scope="module")
 def cell() -> KeyedDropout:
-    return KeyedDropout(SHARE, new_key(), WIDTH, 5, "wq")
+    return KeyedDropout(SHARE, new_key(), random_columns(WIDTH, 5, "wq"))
 
 
 def dropped(cell: KeyedDropout, *numbers: int) -> np.ndarray:
@@ -29,7 +29,7 @@ def dropped(cell: KeyedDropout, *numbers: int) -> np.ndarray:
 
 
 def test_the_arithmetic_is_that_of_the_docstring() -> None:
-    cell, key = Draws(SHARE, new_key(), WIDTH, 5, "wq"), step_key(1, 2)
+    cell, key = Draws(SHARE, new_key(), random_columns(WIDTH, 5, "wq")), step_key(1, 2)
     ops.assign(cell.key, Tensor(key))
     x = (np.arange(ROWS, dtype=np.uint64) * 0x9E3779B1 + int(key[0]) % 2**32) % 2**32
     for _ in range(3):
