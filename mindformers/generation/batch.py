@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mindformers.generation.drafting import Drafter
 from mindformers.generation.drawing import log_probability_of
 from mindformers.generation.requests import Answer, Piece, Request, Running
 from mindformers.generation.stopping import StopTexts
@@ -29,10 +30,19 @@ class Batch:
         begin: the state of a request that has just got a slot.
         eos_token_id: the token that ends an answer.
         tokenizer: needed for stop texts only.
+        drafter: guesses tokens for the slots; None for none.
     """
 
-    def __init__(self, slots: Any, begin: Callable[[Request], Running], eos_token_id: int, tokenizer: Any) -> None:
+    def __init__(
+        self,
+        slots: Any,
+        begin: Callable[[Request], Running],
+        eos_token_id: int,
+        tokenizer: Any,
+        drafter: Drafter | None = None,
+    ) -> None:
         self.slots, self.begin, self.eos_token_id, self.tokenizer = slots, begin, eos_token_id, tokenizer
+        self.drafter = drafter
         self.running: dict[int, Running] = {}  # slot -> request, those that came first in front
         self._are_more = True
         self._step_seconds = _LONGEST_STREAMED_CALL
@@ -40,8 +50,7 @@ class Batch:
     def run(self, waiting: Iterator[Request]) -> Iterator[tuple[Request, Answer]]:
         """Answer requests as slots become free, yielding each when it is done."""
         while self._admit(waiting):
-            ended = self._loop() if self._can_loop() else self._step()
-            for slot, answer in ended:
+            for slot, answer in self._advance():
                 yield self.running.pop(slot).request, answer
 
     def _admit(self, waiting: Iterator[Request]) -> bool:
@@ -53,6 +62,46 @@ class Batch:
                 if request is not None:
                     self.running[slot] = self.begin(request)
         return bool(self.running)
+
+    def _advance(self) -> list[tuple[int, Answer]]:
+        if self._can_guess():
+            return self._check_guesses()
+        before = {slot: len(one.ids) for slot, one in self.running.items()}
+        ended = self._loop() if self._can_loop() else self._step()
+        if self.drafter is not None:
+            self.drafter.pace.note_without(max(len(one.ids) - before[slot] for slot, one in self.running.items()))
+        return ended
+
+    def _can_guess(self) -> bool:
+        """Whether tokens should be guessed: all prompts are read, and there is more than one to come."""
+        if self.drafter is None or not all(one.is_read for one in self.running.values()):
+            return False
+        is_worth = any(one.num_left > 1 for one in self.running.values())
+        return is_worth and self.drafter.pace.num_guesses(len(self.running)) > 0
+
+    def _check_guesses(self) -> list[tuple[int, Answer]]:
+        """Guess some tokens of every answer, and take them in as far as they are what is chosen."""
+        columns = self._columns()
+        guesses = self.drafter.guess(self.slots, self.running, columns)
+        pieces = [Piece(slot, one.ids[-1:] + guesses[slot], one.num_taken) for slot, one in self.running.items()]
+        ended = []
+        for piece, logits in zip(pieces, self.slots.take_drafts(pieces, columns), strict=True):
+            one = self.running[piece.slot]
+            answer = self._choose_while_right(one, logits, piece.tokens[1:], columns is not None)
+            if answer is not None:
+                ended.append((piece.slot, answer))
+            num_right = one.num_taken - piece.position - 1
+            self.drafter.note(min(num_right + (answer is None), len(piece.tokens) - 1), num_right)
+        return ended
+
+    def _choose_while_right(self, one: Running, logits: np.ndarray, guesses: list[int], is_part: bool) -> Answer | None:
+        """Choose tokens up to the first one that was not guessed; the answer when one was the last."""
+        for row, guess in zip(logits, [*guesses, None], strict=True):
+            one.num_taken += 1
+            answer = self._choose(one, row, is_part)
+            if answer is not None or one.ids[-1] != guess:
+                return answer
+        return None
 
     def _step(self) -> list[tuple[int, Answer]]:
         """Take in the last token of every answer, and as much of the prompts as goes in at once."""
@@ -89,7 +138,7 @@ class Batch:
     def _loop(self) -> list[tuple[int, Answer]]:
         """Several tokens of every answer in one call, which is left when one ends for which another could begin."""
         pieces = [Piece(slot, one.ids[-1:], one.num_taken) for slot, one in self.running.items()]
-        counts = [one.limit - len(one.ids) for one in self.running.values()]
+        counts = [one.num_left for one in self.running.values()]
         start = time.perf_counter()
         found = self.slots.continue_greedily(
             pieces, counts, min(self._num_steps(), max(counts)), self.eos_token_id, self._are_more
@@ -122,7 +171,7 @@ class Batch:
 
     def _choose(self, one: Running, logits: np.ndarray, is_part: bool) -> Answer | None:
         """Choose a sequence's next token; its answer when that was the last one."""
-        token = one.sampler.choose(logits, one.limit - len(one.ids), is_part)
+        token = one.sampler.choose(logits, one.num_left, is_part)
         if one.request.options.is_scored:
             one.log_probability += log_probability_of(logits, token)
         return self._accept(one, token)

@@ -7,7 +7,6 @@ done      the K best by log-probability / length^penalty; the search ends when n
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +64,7 @@ def search_beams(slots: Any, engine: Any, prompt: list[int], options: Generation
 
 
 def _continued(beam: Beam, candidate: Candidate) -> Beam:
-    sampler = copy.copy(beam.sampler)
-    sampler.seen = None if sampler.seen is None else set(sampler.seen)
-    sampler.state = None if sampler.state is None else sampler.state.copy()
+    sampler = beam.sampler.copy()
     sampler.take(candidate.token)
     return Beam([*beam.ids, candidate.token], candidate.score, sampler)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mindformers.generation.batch import Batch
 from mindformers.generation.beams import search_beams
+from mindformers.generation.drafting import Drafter, is_drafting
 from mindformers.generation.options import GenerationOptions
 from mindformers.generation.requests import Answer, Request, Running, check_prompt
 from mindformers.generation.sampling import RowSampler
@@ -24,13 +25,17 @@ class Engine:
         net: has `prefill`, `decode`, `new_caches` and `config` (as `LlamaForCausalLM`).
         use_cache: False computes every step from the whole text again: slow, and the same answers.
         tokenizer: needed for stop texts and constraints; ids of the network that it lacks are never chosen.
+        draft: whether tokens are guessed with rounded weights before they are computed, which changes the time only:
+            `none`, `int8`, or `auto` for int8 where the weights are far larger than the processor's cache. May be set
+            at any time; what guesses then is `drafter`, with counts of its guesses. None: as the configuration says.
     """
 
-    def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None) -> None:
+    def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None, draft: str | None = None) -> None:
         self.net, self.config, self.tokenizer = net, net.config, tokenizer
         self.net.set_train(False)
         use_large_pages(net.get_parameters())
-        self._use_cache = use_cache
+        self._use_cache, self.draft = use_cache, draft or getattr(self.config, "draft", "none")
+        self.drafter: Drafter | None = None
         self.num_ids = min(self.config.vocab_size, len(tokenizer)) if tokenizer else self.config.vocab_size
         self._slots: OrderedDict[tuple[int, int], Slots] = OrderedDict()
         self._constraints: dict[str, Any] = {}
@@ -126,7 +131,8 @@ class Engine:
 
     def run(self, requests: Iterable[Request], slots: Slots) -> Iterator[tuple[Request, Answer]]:
         """Answer requests as slots become free, yielding each when it is done; `slots` are from `slots_for`."""
-        return Batch(slots, self._begun, self.config.eos_token_id, self.tokenizer).run(iter(requests))
+        eos = self.config.eos_token_id
+        return Batch(slots, self._begun, eos, self.tokenizer, self._drafter_for(slots)).run(iter(requests))
 
     def slots_for(self, num_slots: int, longest: int) -> Slots:
         """Slots for texts of so many tokens, prompt and answer; those of the last shapes are kept and used again."""
@@ -137,6 +143,14 @@ class Engine:
         while len(self._slots) > _KEPT_SHAPES:
             self._slots.popitem(last=False)
         return self._slots[shape]
+
+    def _drafter_for(self, slots: Slots) -> Drafter | None:
+        """Made when it is first wanted; it serves all slots, and stays where it is not wanted for a while."""
+        if not is_drafting(slots, self.draft):
+            return None
+        if self.drafter is None:
+            self.drafter = Drafter(slots.decoder)
+        return self.drafter
 
     def _begun(self, request: Request) -> Running:
         limit = min(request.options.max_new_tokens, self.config.seq_length - len(request.ids))

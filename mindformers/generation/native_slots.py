@@ -8,6 +8,7 @@ import numpy as np
 
 from mindformers.generation.requests import Piece
 from mindformers.kernels.decode import NO_OUTPUT, NativeDecoder
+from mindformers.kernels.decode_draft import RoundedWeights
 
 # Enough for the products to run at full speed; running texts wait this much longer for their next token.
 _PROMPT_TOKENS = 64
@@ -44,6 +45,29 @@ class NativeSlots:
             here[ends, 3] = np.arange(ends.sum())
             found.append(self.decoder.step(here, int(ends.sum()), columns))
         return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def take_drafts(self, pieces: Sequence[Piece], columns: np.ndarray | None = None) -> list[np.ndarray]:
+        """Take pieces in that are guessed behind their first token.
+
+        Args:
+            pieces: at most one for a slot, some tokens each.
+            columns: as `take`.
+
+        Returns:
+            Of each piece float32 [tokens, K], the logits behind every token. Where one is not what the logits before
+            it choose, the next piece of this slot begins at its position.
+        """
+        rows = np.concatenate([_rows_of(piece) for piece in pieces])
+        rows[:, 3] = np.arange(len(rows))
+        logits = self.decoder.step(rows, len(rows), columns)
+        return np.split(logits, np.cumsum([len(piece.tokens) for piece in pieces])[:-1])
+
+    def guess(self, pieces: Sequence[Piece], columns: np.ndarray | None, rounded: RoundedWeights) -> np.ndarray:
+        """As `take`, nearly: with rounded weights, of pieces that `take_drafts` takes in again."""
+        rows = np.concatenate([_rows_of(piece) for piece in pieces])
+        ends = rows[:, 3] != NO_OUTPUT
+        rows[ends, 3] = np.arange(len(pieces))
+        return self.decoder.step(rows, len(pieces), columns, rounded)
 
     def continue_greedily(
         self, pieces: Sequence[Piece], counts: Sequence[int], num_steps: int, end_token_id: int, stop_at_end: bool

@@ -90,6 +90,11 @@ class Running:
         return None if self.request.options.is_scored else self.sampler.columns
 
     @property
+    def num_left(self) -> int:
+        """Tokens that the answer may still get."""
+        return self.limit - len(self.ids)
+
+    @property
     def is_read(self) -> bool:
         """Whether the slot holds the whole prompt."""
         return self.num_taken >= len(self.request.ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -37,6 +38,7 @@ class RowSampler:
         seeds = [options.seed, index] if sample == 0 else [options.seed, index, sample]
         self.generator = np.random.default_rng(seeds) if options.do_sample else None
         self.count = 0
+        self.has_ended = False
 
     @property
     def is_plain_greedy(self) -> bool:
@@ -68,10 +70,19 @@ class RowSampler:
     def take(self, token: int) -> None:
         """Note a token that has been chosen."""
         self.count += 1
+        self.has_ended |= token == self.eos_token_id
         if self.seen is not None:
             self.seen.add(token)
         if self.state is not None and token != self.eos_token_id:
             self.state.advance(token)
+
+    def copy(self) -> RowSampler:
+        """One that goes on from here by itself and draws the same."""
+        other = copy.copy(self)
+        other.seen = None if self.seen is None else set(self.seen)
+        other.state = None if self.state is None else self.state.copy()
+        other.generator = copy.deepcopy(self.generator)
+        return other
 
     def adjusted(self, logits: np.ndarray, budget: int) -> np.ndarray:
         """Logits [V] with repetition penalised and everything that may not follow at minus infinity."""

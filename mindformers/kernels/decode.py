@@ -15,6 +15,7 @@ import numpy as np
 from mindspore import Tensor
 
 from mindformers.kernels.build import kernel_library
+from mindformers.kernels.decode_draft import RoundedWeights
 from mindformers.kernels.decode_weights import ROUTINGS, DecodeWeights, check_weights
 from mindformers.kernels.large_pages import aligned_zeros
 
@@ -84,13 +85,21 @@ class NativeDecoder:
         self.caches = aligned_zeros(shape)
         self._sizes, self._tensors = _sizes(weights, num_slots, length, self.vocab_size), weights.tensors()
 
-    def step(self, rows: np.ndarray, num_outputs: int, columns: np.ndarray | None = None) -> np.ndarray:
+    def step(
+        self,
+        rows: np.ndarray,
+        num_outputs: int,
+        columns: np.ndarray | None = None,
+        rounded: RoundedWeights | None = None,
+    ) -> np.ndarray:
         """Take tokens in.
 
         Args:
             rows: int32 [R, 4]; those of one slot in the order of their positions.
             num_outputs: O; every output from 0 to O - 1 is that of one row.
             columns: int32 [K], at least one, the ids whose logits are wanted; None for all V.
+            rounded: in place of the network's weights; what is then left in the caches is nearly right only, and an
+                exact step at the same positions writes over it. Bits depend on the other rows.
 
         Returns:
             float32 [O, K], logits; of some columns they have the bits that they have among all.
@@ -106,7 +115,8 @@ class NativeDecoder:
         if wanted.ndim != 1 or (columns is not None and not wanted.size):
             raise ValueError(f"columns: got shape {wanted.shape}, expected (K,)")
         logits = np.empty((num_outputs, self.vocab_size if columns is None else wanted.size), np.float32)
-        where = (_address(wanted), ctypes.c_int64(wanted.size), _address(logits))
+        pointers = None if rounded is None else rounded.pointers()
+        where = (_address(wanted), ctypes.c_int64(wanted.size), pointers, _address(logits))
         self._call(self.library.scimind_decode_step, rows, *where)
         return logits
 

@@ -30,6 +30,10 @@ class Arrays {
     for (int64_t i = 0; i < count; ++i) floats_.back()[i] = next_value();
     return floats_.back().get();
   }
+  int8_t* bytes(int64_t count) {
+    bytes_.emplace_back(new int8_t[count]());
+    return bytes_.back().get();
+  }
   int32_t* integers(int64_t count, int32_t first, int32_t number) {
     integers_.emplace_back(new int32_t[count]);
     for (int64_t i = 0; i < count; ++i) integers_.back()[i] = first + static_cast<int32_t>(i) % number;
@@ -43,6 +47,7 @@ class Arrays {
   }
   uint32_t state_ = 1;
   std::list<std::unique_ptr<float[]>> floats_;
+  std::list<std::unique_ptr<int8_t[]>> bytes_;
   std::list<std::unique_ptr<int32_t[]>> integers_;
 };
 
@@ -67,6 +72,23 @@ Model make_model(const Sizes& s, Routing routing, Arrays& arrays) {
                             arrays.floats(kModalities * s.experts)});
   }
   return model;
+}
+
+// The weights of all products, rounded.
+void round_all(const Sizes& s, Model& model, Arrays& arrays) {
+  const auto round = [&](scimind::decode::Weight& weight, int64_t outputs, int64_t width) {
+    int8_t* bytes = arrays.bytes(outputs * scimind::decode::byte_stride(width));
+    float* scales = arrays.floats(outputs);
+    scimind::decode::round_weights(weight.floats, outputs, width, bytes, scales);
+    weight.bytes = bytes, weight.scales = scales, weight.floats = nullptr;
+  };
+  const int64_t kv = s.kv_heads * model.head_dim;
+  round(model.head, s.vocab, s.width);
+  for (LayerWeights& layer : model.layers) {
+    round(layer.wq, s.width, s.width), round(layer.wo, s.width, s.width);
+    round(layer.wk, kv, s.width), round(layer.wv, kv, s.width);
+    round(layer.w1, s.neurons, s.width), round(layer.w3, s.neurons, s.width), round(layer.w2, s.width, s.neurons);
+  }
 }
 
 // Whether logits of some tokens only are those among all logits, for a token of every slot but the fifth.
@@ -118,6 +140,10 @@ bool is_right(const Sizes& sizes, Routing routing) {
     if (is_asked) all &= has_same_bits(single, expected, sizes.vocab);
     for (int64_t i = 0; i < sizes.vocab; ++i) all &= std::isfinite(single[i]);
   }
+  Model rounded = model;
+  round_all(sizes, rounded, arrays);
+  scimind::decode::step(rounded, rows.data(), static_cast<int64_t>(rows.size()), together);
+  for (int64_t i = 0; i < (kBatch + 1) * sizes.vocab; ++i) all &= std::isfinite(together[i]);
   std::unique_ptr<int32_t[]> counts(new int32_t[kBatch]), chosen(new int32_t[kBatch * 3]);
   for (int64_t i = 0; i < kBatch; ++i) counts[i] = i == 0 ? 1 : 3;
   for (const bool stops : {false, true}) {

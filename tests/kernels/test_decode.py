@@ -13,6 +13,7 @@ from mindspore import Tensor, nn
 
 from mindformers.kernels import decode
 from mindformers.kernels.decode import NO_OUTPUT, NativeDecoder, native_decoder
+from mindformers.kernels.decode_draft import RoundedWeights, read_bytes
 from mindformers.kernels.decode_weights import DecodeWeights, LayerWeights
 from mindformers.models.llama.decode_weights import decode_weights
 from mindformers.models.llama.llama import LlamaForCausalLM
@@ -239,6 +240,43 @@ def test_a_cache_is_rearranged_as_far_as_it_is_used() -> None:
     decoder.rearrange([2, 0, 0], 9)
     assert (decoder.caches[:, :, :, :, :9] == before[:, :, [2, 0, 0], :, :9]).all()
     assert (decoder.caches[:, :, :, :, 9:] == before[:, :, :, :, 9:]).all()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("batch", [1, 3, 6])
+def test_rounded_weights_give_nearly_the_same_logits(variant: str, batch: int) -> None:
+    net = net_of(variant)
+    ids, positions, values = make_inputs(net, batch)
+    expected, _ = run(net, ids, positions, values)
+    decoder = decoder_of(net, values)
+    rounded = RoundedWeights(decoder.library, decoder.weights)
+    got = decoder.step(rows_for(range(batch), ids, positions), batch, None, rounded)
+    share = 0.1 if net.config.experts is None else 0.7  # a rounded sum may choose another expert
+    assert 0 < np.abs(got - expected).mean() < share * expected.std()
+    columns = np.asarray([3, 4, 5, 9])
+    some = decoder_of(net, values).step(rows_for(range(batch), ids, positions), batch, columns, rounded)
+    np.testing.assert_allclose(some, got[:, columns], atol=1e-4)
+
+
+def test_rounded_weights_are_a_quarter_and_zero_where_the_weights_are() -> None:
+    net = tiny_net(experts=None, hidden_size=64, intermediate_size=128)
+    weights = decode_weights(net)
+    weights.head.set_data(Tensor(np.zeros(weights.head.shape, np.float32)))
+    _, _, values = make_inputs(net, 1)
+    decoder = decoder_of(net, values)
+    rounded = RoundedWeights(decoder.library, weights)
+    assert rounded.num_bytes < 0.32 * read_bytes(weights)
+    row = rows_for([0], np.asarray([5]), np.asarray([0]))
+    assert not decoder.step(row, 1, None, rounded).any()
+
+
+def test_an_exact_step_writes_over_what_guesses_left() -> None:
+    net = net_of("plain")
+    ids, _, values = make_inputs(net, 1)
+    rows = np.stack((np.zeros(6), np.arange(6) + ids[0] % 50, np.arange(20, 26), np.arange(6)), axis=1).astype(np.int32)
+    expected, decoder = decoder_of(net, values).step(rows, 6), decoder_of(net, values)
+    decoder.step(rows, 6, None, RoundedWeights(decoder.library, decoder.weights))
+    assert decoder.step(rows, 6).tobytes() == expected.tobytes()
 
 
 def test_steps_go_on_from_a_prompt_as_the_whole_text_would() -> None:

@@ -9,6 +9,7 @@ import mindspore as ms
 import pytest
 
 from benchmarks import decode
+from mindformers.generation import drafting
 
 
 @pytest.mark.usefixtures("library")
@@ -20,15 +21,19 @@ def test_the_benchmark_runs_and_saves_what_it_prints(
     monkeypatch.setattr(decode, "SHAPES", {decode.ROUTED_SIZE: shape})
     monkeypatch.setattr(decode, "PROMPT", 5)
     monkeypatch.setattr(decode, "NEW", 4)
+    monkeypatch.setattr(drafting, "last_level_cache", lambda: 1024)
     target = tmp_path / "figures.json"
     mode = ms.get_context("mode")
-    monkeypatch.setattr("sys.argv", ["decode", "--json", str(target), "--batches", "1,3", "--seconds", "0"])
+    monkeypatch.setattr("sys.argv", ["decode", "--json", str(target), "--batches", "1,6", "--seconds", "0"])
     monkeypatch.chdir(tmp_path)
     try:
         decode.main()
     finally:
         ms.set_context(mode=mode)
     figures = json.loads(target.read_text())
-    assert [figure["name"] for figure in figures] == [decode.PEER, decode.OURS, decode.ROUTED] * 4
+    guessed = [decode.PEER, decode.GUESSING, decode.OURS, decode.ROUTED]
+    assert [figure["name"] for figure in figures] == guessed * 2 + [decode.PEER, decode.OURS, decode.ROUTED] * 2
     assert all(isinstance(figure["milliseconds"], float) for figure in figures)
-    assert capsys.readouterr().out.count(decode.ROUTED) == 4
+    printed = capsys.readouterr().out
+    assert printed.count(decode.ROUTED) == 4
+    assert "tokens guessed" in printed

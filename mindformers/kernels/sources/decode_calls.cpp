@@ -13,6 +13,7 @@ using scimind::decode::Limits;
 using scimind::decode::Model;
 using scimind::decode::Routing;
 using scimind::decode::Row;
+using scimind::decode::Weight;
 
 constexpr int kSuccess = 0, kOutside = 1, kFailure = 2;
 
@@ -65,6 +66,18 @@ Model model_from(const Sizes& sizes, void* const* tensors, float* caches) {
   return model;
 }
 
+// `rounded` is bytes and scales of the head, then of every layer's products in the order of their tensors.
+void use_rounded(void* const* rounded, Model& model) {
+  const auto take = [&](Weight& weight) {
+    weight.bytes = static_cast<const int8_t*>(*rounded++);
+    weight.scales = static_cast<const float*>(*rounded++);
+  };
+  take(model.head);
+  for (LayerWeights& layer : model.layers) {
+    for (Weight* weight : {&layer.wq, &layer.wk, &layer.wv, &layer.wo, &layer.w1, &layer.w3, &layer.w2}) take(*weight);
+  }
+}
+
 bool is_within(int64_t value, int64_t limit) { return value >= 0 && value < limit; }
 
 // Whether rows are the model's that go on for `more` positions.
@@ -92,9 +105,11 @@ int guarded(Work work) {
 
 }  // namespace
 
-// rows [count] -> logits [outputs, K] of the tokens `columns` [K]; K is 0 for all V.
+// rows [count] -> logits [outputs, K] of the tokens `columns` [K]; K is 0 for all V. With `rounded` weights, else with
+// those of the network.
 extern "C" int scimind_decode_step(const Sizes* sizes, void* const* tensors, float* caches, const Row* rows,
-                                   int64_t count, const int32_t* columns, int64_t num_columns, float* logits) {
+                                   int64_t count, const int32_t* columns, int64_t num_columns, void* const* rounded,
+                                   float* logits) {
   if (!are_within(*sizes, rows, count, nullptr)) return kOutside;
   for (int64_t k = 0; k < num_columns; ++k) {
     if (!is_within(columns[k], sizes->vocab)) return kOutside;
@@ -102,8 +117,15 @@ extern "C" int scimind_decode_step(const Sizes* sizes, void* const* tensors, flo
   return guarded([&] {
     Model model = model_from(*sizes, tensors, caches);
     model.columns.assign(columns, columns + num_columns);
+    if (rounded != nullptr) use_rounded(rounded, model);
     scimind::decode::step(model, rows, count, logits);
   });
+}
+
+// floats [outputs, width] -> bytes [outputs, byte_stride(width)] and scales [outputs].
+extern "C" void scimind_decode_round(const float* floats, int64_t outputs, int64_t width, int8_t* bytes,
+                                     float* scales) {
+  scimind::decode::round_weights(floats, outputs, width, bytes, scales);
 }
 
 // rows and counts [count] -> chosen [count, steps].

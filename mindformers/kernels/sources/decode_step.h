@@ -9,13 +9,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "decode_bytes.h"
+
 namespace scimind {
 namespace decode {
 
 enum class Routing { kNone = 0, kActivation = 1, kLearned = 2 };
 
 struct LayerWeights {
-  const float *attention_norm, *wq, *wk, *wv, *wo, *ffn_norm, *w1, *w3, *w2;
+  const float* attention_norm;
+  Weight wq, wk, wv, wo;
+  const float* ffn_norm;
+  Weight w1, w3, w2;
   float *keys, *values;                     // [slots * G, L, d]
   const float *router_weight, *router_bias; // [M * E, D] and [M * E], of a learned router only
 };
@@ -28,7 +33,8 @@ struct Model {
   int64_t experts;                                   // 1 without routing
   const int32_t *experts_per_token, *modality_of_id; // [V], where there is routing
   const float *cos, *sin;                            // [positions, d]
-  const float *embedding, *norm, *head;              // [V, D], [D], [V, D]
+  const float *embedding, *norm;                     // [V, D], [D]
+  Weight head;                                       // [V, D]
   std::vector<LayerWeights> layers;
   std::vector<int32_t> columns;                      // the tokens whose logits are wanted; empty for all
 

@@ -140,12 +140,11 @@ void Worker::project(const LayerWeights& layer) {
   const Run all{0, width};
   share(query_tasks + 2 * key_tasks, [&] { normalise(layer.attention_norm); }, [&](int64_t task) {
     const bool is_query = task < query_tasks, is_key = task < query_tasks + key_tasks;
-    const float* weights = is_query ? layer.wq : is_key ? layer.wk : layer.wv;
+    const Weight& weight = is_query ? layer.wq : is_key ? layer.wk : layer.wv;
     const int64_t first = (is_query ? task : (task - query_tasks) % key_tasks) * piece;
     const int64_t outputs = std::min(piece, (is_query ? of_queries : of_keys) - first);
     float* to = shared_.qkv + (is_query ? 0 : is_key ? of_queries : of_queries + of_keys) + first;
-    multiply_rows(count_, outputs, normed_rows_.data(), weights + first * width, width, &all, 1, false, to,
-                  shared_.projected);
+    multiply(count_, outputs, normed_rows_.data(), weight, first, width, &all, 1, false, to, shared_.projected);
   });
 }
 
@@ -191,8 +190,8 @@ int64_t Worker::cached_at(const Row& row, int64_t group) const {
   return (row.slot * model_.kv_heads + group) * model_.cache_length * model_.head_dim;
 }
 
-// x += values weights^T, values [n, width].
-void Worker::add_product(const float* weights, int64_t width, const float* values, bool is_routed) {
+// x += values weight^T, values [n, width].
+void Worker::add_product(const Weight& weight, int64_t width, const float* values, bool is_routed) {
   const int64_t outputs = model_.width, piece = outputs_per_task(outputs, width);
   const auto prepare = [&] {
     for (int64_t i = 0; i < count_; ++i) rows_[i] = values + i * width;
@@ -201,13 +200,12 @@ void Worker::add_product(const float* weights, int64_t width, const float* value
   const Run all{0, width};
   share(pieces(outputs, piece), prepare, [&](int64_t task) {
     const int64_t first = task * piece, here = std::min(piece, outputs - first);
-    const float* part = weights + first * width;
     float* to = shared_.x + first;
-    if (!is_routed) return multiply_rows(count_, here, rows_.data(), part, width, &all, 1, true, to, outputs);
+    if (!is_routed) return multiply(count_, here, rows_.data(), weight, first, width, &all, 1, true, to, outputs);
     for (int64_t i = 0; i < count_; i += kGroup) {
       const std::vector<Run>& runs = runs_[i / kGroup];
-      multiply_rows(std::min(kGroup, count_ - i), here, rows_.data() + i, part, width, runs.data(),
-                    static_cast<int64_t>(runs.size()), true, to + i * outputs, outputs);
+      multiply(std::min(kGroup, count_ - i), here, rows_.data() + i, weight, first, width, runs.data(),
+               static_cast<int64_t>(runs.size()), true, to + i * outputs, outputs);
     }
   });
 }
@@ -286,8 +284,8 @@ void Worker::compute_neurons(const LayerWeights& layer, int64_t expert, int64_t 
   }
   const Run all{0, width};
   float *gate = scratch_, *up = scratch_ + count * neurons;
-  multiply_rows(count, neurons, chosen_rows_.data(), layer.w1 + first * width, width, &all, 1, false, gate, neurons);
-  multiply_rows(count, neurons, chosen_rows_.data(), layer.w3 + first * width, width, &all, 1, false, up, neurons);
+  multiply(count, neurons, chosen_rows_.data(), layer.w1, first, width, &all, 1, false, gate, neurons);
+  multiply(count, neurons, chosen_rows_.data(), layer.w3, first, width, &all, 1, false, up, neurons);
   for (int64_t c = 0; c < count; ++c) {
     activate(gate + c * neurons, up + c * neurons, neurons, shared_.hidden + chosen_[c] * model_.neurons + first);
   }
@@ -312,8 +310,7 @@ void Worker::compute_columns(int64_t first, int64_t count) {
   for (int64_t k = 0, next; k < count; k = next) {
     next = k + neighbours(first + k, count - k);
     const int64_t token = model_.columns.empty() ? first + k : model_.columns[first + k];
-    multiply_rows(rows, next - k, normed_rows_.data(), model_.head + token * width, width, &all, 1, false, scratch_ + k,
-                  count);
+    multiply(rows, next - k, normed_rows_.data(), model_.head, token, width, &all, 1, false, scratch_ + k, count);
   }
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t output = shared_.rows[shared_.ends[i]].output;

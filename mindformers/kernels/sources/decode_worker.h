@@ -50,7 +50,7 @@ class Worker {
   void attend_all(const LayerWeights& layer);
   void attend_group(const LayerWeights& layer, int64_t i, int64_t group);
   int64_t cached_at(const Row& row, int64_t group) const;
-  void add_product(const float* weights, int64_t width, const float* values, bool is_routed);
+  void add_product(const Weight& weight, int64_t width, const float* values, bool is_routed);
   void choose_by_input(const LayerWeights& layer);
   void choose_by_activation();
   void compute_hidden(const LayerWeights& layer);

@@ -14,6 +14,7 @@ from mindformers.modalities.vocabulary import SEQUENCE_MODALITIES, ModalityVocab
 from mindformers.tools.errors import InputError, unknown_name
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
+DRAFTS = ("auto", "none", "int8")
 ROUTINGS = ("none", "activation", "learned")
 
 
@@ -49,6 +50,8 @@ class LlamaConfig:
     Lengths are in tokens. `n_kv_heads` None means as many as `num_heads`. `intermediate_size` None follows from
     `multiple_of` and `ffn_dim_multiplier` as in LLaMA. `base_vocab_size` is the id of the first modality token; None
     means that the modality tokens are the last ones. `use_past` False generates without a cache: slow, same answers.
+    `draft`: whether tokens are guessed with a copy of the weights in int8 and then checked, which changes nothing but
+    the time: `none`, `int8`, or `auto` for int8 where the weights are far larger than the processor's cache.
     """
 
     type: str = "LlamaConfig"
@@ -95,6 +98,7 @@ class LlamaConfig:
     num_beams: int = 1
     length_penalty: float = 1.0
     num_return_sequences: int = 1
+    draft: str = "auto"
     max_position_embedding: int | None = inert(None)
     compute_in_2d: bool = inert(False)
     use_past_shard: bool = inert(False)
@@ -175,6 +179,8 @@ class LlamaConfig:
     def validate(self) -> None:
         """Raises InputError where keys contradict each other."""
         self._validate_sizes()
+        if self.draft not in DRAFTS:
+            raise unknown_name("model.model_config.draft", self.draft, DRAFTS)
         if self.experts is not None:
             self._validate_experts(self.experts)
 
