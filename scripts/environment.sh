@@ -43,6 +43,17 @@ install_requirements() { # nothing is asked of the network when these very requi
     : >"$stamp"
 }
 
+step() { # step MADE_FILE TITLE COMMAND...: skipped when the file is there
+    local made=$1 title=$2
+    shift 2
+    if [ -e "$made" ]; then
+        echo "== $title: kept $made"
+        return
+    fi
+    echo "== $title"
+    "$@"
+}
+
 launch() { # launch KIND SCRIPT WORDS...: start processes and watch over them; paths stay those of the current folder
     local kind=$1 script=$2 root python
     shift 2

@@ -36,17 +36,6 @@ START=$SECONDS
 [ -n "$KEEP" ] || rm -rf "$OUT"
 mkdir -p "$OUT"
 
-step() { # step MADE_FILE TITLE COMMAND...: skipped when the file is there
-    local made=$1 title=$2
-    shift 2
-    if [ -e "$made" ]; then
-        echo "== $title: kept $made"
-        return
-    fi
-    echo "== $title"
-    "$@"
-}
-
 tokenize() {
     python -m mindformers.dataset.train_tokenizer --family chatglm --vocab_size 6000 --dataset_type context_target \
         --template plain --input_glob "$TRAIN" --output_file "$TOKENIZER"

@@ -34,17 +34,6 @@ START=$SECONDS
 [ -n "$KEEP" ] || rm -rf "$OUT"
 mkdir -p "$OUT"
 
-step() { # step MADE_FILE TITLE COMMAND...: skipped when the file is there
-    local made=$1 title=$2
-    shift 2
-    if [ -e "$made" ]; then
-        echo "== $title: kept $made"
-        return
-    fi
-    echo "== $title"
-    "$@"
-}
-
 preprocess() { # preprocess JSON NAME
     python llama_preprocess.py --dataset_type qa --input_glob "$1" --model_file "$OUT/tokenizer.model" \
         --seq_length "$SEQ_LENGTH" --output_file "$OUT/$2.mindrecord" --report "$OUT/$2.report.json"
