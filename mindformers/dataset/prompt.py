@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mindformers.dataset.encode import Tokenizer
 from mindformers.tools.errors import InputError
+
+if TYPE_CHECKING:  # the evaluation reads the columns' names from here and stays light
+    from mindformers.dataset.encode import Tokenizer
 
 TASK_COLUMN = "task"
 TRUTH_COLUMN = "ground truth"
