@@ -30,11 +30,11 @@ void backward(const Layer& layer, const Plan& plan, const float* keep, const flo
 
 // --- shared by both passes ---
 
-// Rows that are multiplied at once; a task's rows and weights then stay in L2.
-constexpr int64_t kChunkRows = 256;
+// Rows that are multiplied at once: enough that packing their weights for it costs little.
+constexpr int64_t kChunkRows = 512;
 
 // Columns of x, y or of a weight that one task owns.
-inline int64_t column_block(int64_t width) { return width >= 2048 ? 256 : 128; }
+inline int64_t column_block(int64_t width) { return width >= 2048 ? 512 : 128; }
 
 // The same for few tokens, where reading a weight is all the work: some microseconds of it.
 constexpr int64_t kFewColumns = 64;
