@@ -42,7 +42,7 @@ RATE, CLIP = 1e-4, 1.0
 ADAM = {"betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
 CHECKED_STEPS, TOLERANCE = 3, 1e-3
 PEER, OURS = "Hugging Face and torch", "ours"
-MASKED, EXACT, LEARNED = "masked, plain operators", "native, exact router", "native, learned router"
+MASKED, EXACT, LEARNED = "masked, all is computed", "native, exact router", "native, learned router"
 LORA, LORA_TARGETS = "LoRA of rank 8", ".*wq|.*wv"
 NUM_NEW_TOKENS, NUM_MOLECULE_TOKENS = 98, 66
 

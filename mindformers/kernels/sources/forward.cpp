@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <numeric>
+#include <utility>
 
 #include "buffer.h"
 #include "decode_team.h"
@@ -80,6 +83,37 @@ void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
   sum_over_experts(layer, plan, &term, 1, y);
 }
 
+// Memory that a call gives back for the next one: to touch fresh memory costs as much as to fill it. Calls at the same
+// time have their own, of which one is kept.
+class KeptBuffer {
+ public:
+  explicit KeptBuffer(int64_t floats) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (kept_ && kept_size_ >= floats) {
+      buffer_ = std::move(kept_), size_ = kept_size_;
+    } else {
+      kept_.reset();
+    }
+    if (!buffer_) buffer_ = std::make_unique<Buffer>(floats), size_ = floats;
+  }
+  ~KeptBuffer() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    kept_ = std::move(buffer_), kept_size_ = size_;
+  }
+  KeptBuffer(const KeptBuffer&) = delete;
+  KeptBuffer& operator=(const KeptBuffer&) = delete;
+
+  float* data() { return buffer_->data(); }
+
+ private:
+  inline static std::mutex mutex_;
+  inline static std::unique_ptr<Buffer> kept_;
+  inline static int64_t kept_size_ = 0;
+
+  std::unique_ptr<Buffer> buffer_;
+  int64_t size_ = 0;
+};
+
 // All experts of all tokens [first, first + count): pairs stand at expert * count + (token - first).
 Plan plan_of_all(int64_t first, int64_t count, int64_t experts) {
   Plan plan{experts, std::vector<int32_t>(count * experts), std::vector<int64_t>(experts + 1)};
@@ -134,8 +168,11 @@ void forward_by_activation(const Layer& layer, const int32_t* k, float* keep, fl
   int64_t pairs = 0;
   for (int64_t t = 0; t < layer.tokens; ++t) pairs += std::clamp<int64_t>(k[t], 0, experts);
   const int64_t all_values = std::min(layer.tokens, kBlockTokens) * layer.neurons;
-  Buffer all_gate(keep ? all_values : 0), all_up(all_values), all_hidden(all_values), hidden(pairs * per);
-  const Neurons all_out{keep ? all_gate.data() : all_hidden.data(), all_up, all_hidden};
+  KeptBuffer all_neurons((keep ? 3 : 2) * all_values);
+  Buffer hidden(pairs * per);
+  float *const all_hidden = all_neurons.data(), *const all_up = all_hidden + all_values;
+  float* const all_gate = keep ? all_up + all_values : all_hidden;
+  const Neurons all_out{all_gate, all_up, all_hidden};
   Plan plan{experts, {}, {0}};
   for (int64_t block = 0; block < num_blocks(layer.tokens); ++block) {
     const int64_t first = block * kBlockTokens, count = std::min(kBlockTokens, layer.tokens - first);
