@@ -112,12 +112,12 @@ def test_an_interrupt_stops_the_answer_and_the_talk_goes_on(tokenizer: Any) -> N
 
             super().stream(prompt, options, take)
 
-    chat = chat_with(Interrupted(tokenizer), tokenizer)
+    chat, before = chat_with(Interrupted(tokenizer), tokenizer), signal.getsignal(signal.SIGINT)
     shown = talk(chat, "a", "b")
     assert chat.turns[1].text == tokenizer.decode(chat.engine.says[:3]).strip()
     assert chat.turns[3].text == ANSWER.strip()
     assert " ..." in shown
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_molecules_are_listed_with_formula_and_weight() -> None:
