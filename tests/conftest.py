@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,15 @@ NUM_PIECES = 400
 NUM_ICE_PIECES = 200
 MEASURED_ROOMS = ("config", "dataset", "modalities")
 SLOW_ROOMS = ("cli", "generation", "kernels", "parallel", "trainer")
+
+
+def pytest_configure() -> None:
+    """What tests start hears of Ctrl-C, even if nobody here does.
+
+    A script's background job is told to ignore it, and hands that on to all it starts.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
