@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mindspore as ms
 
 from mindformers.tools.errors import unknown_name
@@ -34,3 +36,11 @@ def dtype_named(name: str, what: str, device_target: str | None = None) -> ms.Ty
             logger.warning("%s: %s is computed in float32 on a CPU", what, name)
         return ms.float32
     return _TYPES[name]
+
+
+def compute_and_param_types(config: Any) -> tuple:
+    """The types of products and of weights on this device."""
+    return (
+        dtype_named(config.compute_dtype, "compute_dtype"),
+        dtype_named(config.param_init_type, "param_init_type"),
+    )

@@ -47,6 +47,7 @@ def run_command(command: Callable[[], str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted; nothing was written\n")
         return EXIT_FAILURE
+    # The outermost frame of a command: whatever it is becomes status 1, with its traceback in the log.
     except Exception:
         logger.exception("this is a failure of the program, not of its input")
         return EXIT_FAILURE

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mindformers.models.hf_folder import listed
 from mindformers.tools.errors import InputError
-from mindformers.tools.number_types import FLOAT_TYPES, converted, type_name
-from mindformers.tools.weight_files import Outgoing, Stored
+from mindformers.tools.number_types import FLOAT_TYPES, converted, float_type, type_name
+from mindformers.tools.weight_files import Outgoing, Stored, WeightSource
 
 _BYTES_AT_ONCE = 2**22
 
@@ -73,6 +74,32 @@ def in_type(array: np.ndarray, dtype: np.dtype, what: str) -> Iterable[np.ndarra
         return (array,)
     rows = max(1, _BYTES_AT_ONCE // max(1, array[:1].nbytes))
     return (converted(array[i : i + rows], dtype, what) for i in range(0, len(array), rows))
+
+
+def renamed(
+    names: Mapping[str, str],
+    source: WeightSource,
+    dtype: str | None,
+    change: Callable[[str, np.ndarray], np.ndarray] = lambda _, array: array,
+) -> list[Outgoing]:
+    """Weights to be written under other names, each read when it is written.
+
+    Args:
+        names: stored name -> name to write.
+        source: where they are.
+        dtype: `float32`, `float16` or `bfloat16`; None keeps each weight's own.
+        change: from a stored name and its values to what is written.
+    """
+    wanted = float_type(dtype, "--dtype") if dtype else None
+
+    def blocks(name: str, stored: Stored) -> Iterable[np.ndarray]:
+        return in_type(change(name, source.read(name)), stored.dtype, name)
+
+    outgoing = []
+    for name, new in names.items():
+        stored = Stored(wanted or source.tensors[name].dtype, source.tensors[name].shape)
+        outgoing.append(Outgoing(new, stored, partial(blocks, name, stored)))
+    return outgoing
 
 
 def check_output(output: Path) -> None:

@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <mutex>
 #include <new>
+#include <utility>
 
 namespace scimind {
 
@@ -31,6 +34,37 @@ class Buffer {
 
  private:
   float* data_;
+};
+
+// Memory that a call gives back for the next one: to touch fresh memory costs as much as to fill it. Calls at the same
+// time have their own, of which one is kept.
+class KeptBuffer {
+ public:
+  explicit KeptBuffer(int64_t floats) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (kept_ && kept_size_ >= floats) {
+      buffer_ = std::move(kept_), size_ = kept_size_;
+    } else {
+      kept_.reset();
+    }
+    if (!buffer_) buffer_ = std::make_unique<Buffer>(floats), size_ = floats;
+  }
+  ~KeptBuffer() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    kept_ = std::move(buffer_), kept_size_ = size_;
+  }
+  KeptBuffer(const KeptBuffer&) = delete;
+  KeptBuffer& operator=(const KeptBuffer&) = delete;
+
+  float* data() { return buffer_->data(); }
+
+ private:
+  inline static std::mutex mutex_;
+  inline static std::unique_ptr<Buffer> kept_;
+  inline static int64_t kept_size_ = 0;
+
+  std::unique_ptr<Buffer> buffer_;
+  int64_t size_ = 0;
 };
 
 }  // namespace scimind

@@ -1,8 +1,5 @@
 #include <algorithm>
-#include <memory>
-#include <mutex>
 #include <numeric>
-#include <utility>
 
 #include "buffer.h"
 #include "decode_team.h"
@@ -82,37 +79,6 @@ void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
   const Term term{hidden, layer.w2, layer.per(), true, layer.neurons};
   sum_over_experts(layer, plan, &term, 1, y);
 }
-
-// Memory that a call gives back for the next one: to touch fresh memory costs as much as to fill it. Calls at the same
-// time have their own, of which one is kept.
-class KeptBuffer {
- public:
-  explicit KeptBuffer(int64_t floats) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (kept_ && kept_size_ >= floats) {
-      buffer_ = std::move(kept_), size_ = kept_size_;
-    } else {
-      kept_.reset();
-    }
-    if (!buffer_) buffer_ = std::make_unique<Buffer>(floats), size_ = floats;
-  }
-  ~KeptBuffer() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    kept_ = std::move(buffer_), kept_size_ = size_;
-  }
-  KeptBuffer(const KeptBuffer&) = delete;
-  KeptBuffer& operator=(const KeptBuffer&) = delete;
-
-  float* data() { return buffer_->data(); }
-
- private:
-  inline static std::mutex mutex_;
-  inline static std::unique_ptr<Buffer> kept_;
-  inline static int64_t kept_size_ = 0;
-
-  std::unique_ptr<Buffer> buffer_;
-  int64_t size_ = 0;
-};
 
 // All experts of all tokens [first, first + count): pairs stand at expert * count + (token - first).
 Plan plan_of_all(int64_t first, int64_t count, int64_t experts) {

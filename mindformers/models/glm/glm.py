@@ -5,10 +5,10 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindformers.core.dtype import compute_and_param_types
 from mindformers.core.init import initialize_parameters
 from mindformers.core.loss import TokenLoss, shifted
 from mindformers.models.glm.glm_config import GLMConfig
-from mindformers.models.glm.glm_layer import compute_and_param_types
 from mindformers.models.glm.glm_transformer import GLMModel
 from mindformers.models.glm.places import PlaceCache
 from mindformers.modules.kv_cache import KVCache

@@ -5,21 +5,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mindformers.config.decode import decode
 from mindformers.config.inert import inert
+from mindformers.models.decoder_config import DecoderConfig, wrong_key
 from mindformers.models.glm.vocabulary import ID_NAMES, ROWS, check_rows, special_ids
-from mindformers.tools.errors import InputError
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
 
 @MindFormerRegister.register(MindFormerModuleType.CONFIG)
 @dataclass
-class GLMConfig:
+class GLMConfig(DecoderConfig):
     """Shape and arithmetic of a ChatGLM.
 
     Lengths are in tokens. `inner_hidden_size` None is four times `hidden_size`. The ids of special tokens follow from
@@ -29,11 +28,7 @@ class GLMConfig:
     """
 
     type: str = "GLMConfig"
-    batch_size: int = 1
-    seq_length: int = 2048
-    hidden_size: int = 4096
     num_layers: int = 28
-    num_heads: int = 32
     inner_hidden_size: int | None = None
     vocab_size: int = ROWS
     layernorm_epsilon: float = 1e-5
@@ -42,28 +37,13 @@ class GLMConfig:
     mask_token_id: int | None = None
     gmask_token_id: int | None = None
     pad_token_id: int | None = None
-    ignore_token_id: int = -100
-    compute_dtype: str = "float16"
-    layernorm_compute_type: str = "float32"
-    softmax_compute_type: str = "float32"
     param_init_type: str = "float16"
-    initializer_range: float = 0.02
-    use_past: bool = True
     dynamic_padding: bool = True
     position_encoding_2d: bool = True
     activation_func: str = "GELU"
-    checkpoint_name_or_path: str = ""
     max_decode_length: int = 2048
-    top_k: int = 0
     top_p: float = 0.7
     temperature: float = 0.95
-    do_sample: bool = False
-    repetition_penalty: float = 1.0
-    min_new_tokens: int = 0
-    stop: list[str] = field(default_factory=list)
-    num_beams: int = 1
-    length_penalty: float = 1.0
-    num_return_sequences: int = 1
     ignore_index: int = inert(-100, instead="ignore_token_id")
     embedding_dropout_prob: float = inert(0.0)
     attention_dropout_rate: float = inert(0.0)
@@ -81,11 +61,6 @@ class GLMConfig:
         self.validate()
         for name, value in special_ids(self.vocab_size, {n: getattr(self, n) for n in ID_NAMES}).items():
             setattr(self, name, value)
-
-    @classmethod
-    def from_mapping(cls, mapping: dict[str, Any], where: str = "model.model_config") -> GLMConfig:
-        """A configuration from a recipe's block. Raises InputError naming the key that is at fault."""
-        return decode(cls, mapping, where)
 
     @classmethod
     def completed(cls, settings: Mapping[str, Any], tokenizer: Any, rows: int | None) -> dict[str, Any]:
@@ -108,11 +83,6 @@ class GLMConfig:
         tokenizer.check_rows(size)
         own = {name: getattr(tokenizer, name) for name in ID_NAMES}
         return {**filled, "vocab_size": size} | {n: v for n, v in own.items() if filled.get(n) is None}
-
-    @property
-    def head_dim(self) -> int:
-        """d = D / H."""
-        return self.hidden_size // self.num_heads
 
     @property
     def ffn_size(self) -> int:
@@ -142,21 +112,11 @@ class GLMConfig:
 
     def validate(self) -> None:
         """Raises InputError where keys contradict each other."""
-        for name in ("seq_length", "hidden_size", "num_layers", "num_heads", "vocab_size"):
-            if getattr(self, name) < 1:
-                raise _wrong(name, str(getattr(self, name)), "1 or more")
+        self.check_counts("seq_length", "hidden_size", "num_layers", "num_heads", "vocab_size")
         if self.hidden_size % self.num_heads or self.head_dim % 4:
             got = f"{self.num_heads} for hidden_size {self.hidden_size}"
-            raise _wrong("num_heads", got, "a head dimension that divides by 4, as its halves turn apart")
+            raise wrong_key("num_heads", got, "a head dimension that divides by 4, as its halves turn apart")
         if not self.position_encoding_2d:
-            raise _wrong("position_encoding_2d", "False", "True, as in ChatGLM-6B's first version")
+            raise wrong_key("position_encoding_2d", "False", "True, as in ChatGLM-6B's first version")
         if self.activation_func.upper() != "GELU":
-            raise _wrong("activation_func", self.activation_func, "GELU")
-
-    def to_dict(self) -> dict[str, Any]:
-        """All keys that have an effect, as plain values."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("inert")}
-
-
-def _wrong(key: str, got: str, expected: str) -> InputError:
-    return InputError(f"model.model_config.{key}", got, expected, "correct the recipe")
+            raise wrong_key("activation_func", self.activation_func, "GELU")

@@ -7,7 +7,7 @@ import math
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from mindformers.core.dtype import dtype_named
+from mindformers.core.dtype import compute_and_param_types, dtype_named
 from mindformers.models.glm.glm_config import GLMConfig
 from mindformers.models.glm.rotary import rotate_halves
 from mindformers.modules.kv_cache import KVCache
@@ -113,11 +113,3 @@ def layer_norm(config: GLMConfig) -> LayerNorm:
 def hidden_scores(visible: Tensor) -> Tensor:
     """What is added to the scores: float32, 0 where `visible` (bool) is 1."""
     return ops.cast(ops.logical_not(visible), ms.float32) * _HIDDEN
-
-
-def compute_and_param_types(config: GLMConfig) -> tuple:
-    """The types of products and of weights on this device."""
-    return (
-        dtype_named(config.compute_dtype, "compute_dtype"),
-        dtype_named(config.param_init_type, "param_init_type"),
-    )

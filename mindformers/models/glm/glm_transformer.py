@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
+from mindformers.core.dtype import compute_and_param_types
 from mindformers.models.glm.glm_config import GLMConfig
-from mindformers.models.glm.glm_layer import GLMBlock, compute_and_param_types, hidden_scores, layer_norm
+from mindformers.models.glm.glm_layer import GLMBlock, hidden_scores, layer_norm
 from mindformers.models.glm.places import Places
 from mindformers.models.glm.rotary import TwoWayRotary
 from mindformers.modules.embedding import TokenEmbedding

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ from mindformers.models.hf_folder import (
     shards_of,
     write_weights,
 )
-from mindformers.models.rewriting import Written, check_output, check_tensors, in_type
+from mindformers.models.rewriting import Written, check_output, check_tensors, renamed
 from mindformers.tools.errors import InputError
 from mindformers.tools.files import replaced_folder, write_json
 from mindformers.tools.logging import get_logger
-from mindformers.tools.number_types import float_type, type_name
+from mindformers.tools.number_types import type_name
 from mindformers.tools.progress import Progress
-from mindformers.tools.weight_files import Outgoing, Stored, WeightSource, write_safetensors
+from mindformers.tools.weight_files import WeightSource, write_safetensors
 
 logger = get_logger(__name__)
 _OURS = "transformer."
@@ -62,7 +61,7 @@ def import_hf(config: GLMConfig, hf_dir: str | Path, output: str | Path, dtype: 
         check_rows(f"'{hf_dir}'", found[THEIR_EMBEDDING].shape[0], config.vocab_size)
     check_tensors(f"'{hf_dir}'", found, {their_name(ours): shape for ours, shape in shapes.items()})
     _check_head(source, hf_dir)
-    outgoing = _outgoing({their_name(ours): ours for ours in shapes}, source, dtype)
+    outgoing = renamed({their_name(ours): ours for ours in shapes}, source, dtype)
     with Progress("converting", len(outgoing), "weights") as progress:
         write_safetensors(output, outgoing, {"format": "mindspore"}, progress.update)
     return Written.of(outgoing)
@@ -97,8 +96,8 @@ def export_hf(
     if EMBEDDING in found:
         check_rows(f"'{checkpoint}'", found[EMBEDDING].shape[0], config.vocab_size)
     check_tensors(f"'{checkpoint}'", found, weight_shapes(config))
-    outgoing = _outgoing({ours: their_name(ours) for ours in weight_shapes(config)}, source, dtype)
-    outgoing += _outgoing({EMBEDDING: HEAD}, source, dtype)
+    outgoing = renamed({ours: their_name(ours) for ours in weight_shapes(config)}, source, dtype)
+    outgoing += renamed({EMBEDDING: HEAD}, source, dtype)
     shards = shards_of(outgoing, parse_size(max_shard_size))
     check_target(folder, list(shards))
     if tokenizer is None:
@@ -109,20 +108,6 @@ def export_hf(
         if tokenizer is not None:
             tokenizer.save_pretrained(beside)
     return Written.of(outgoing)
-
-
-def _outgoing(names: dict[str, str], source: WeightSource, dtype: str | None) -> list[Outgoing]:
-    """Stored name -> name to write, each in its own or another type."""
-    wanted = float_type(dtype, "--dtype") if dtype else None
-
-    def blocks(name: str, stored: Stored) -> Iterable[np.ndarray]:
-        return in_type(source.read(name), stored.dtype, name)
-
-    outgoing = []
-    for name, new in names.items():
-        stored = Stored(wanted or source.tensors[name].dtype, source.tensors[name].shape)
-        outgoing.append(Outgoing(new, stored, partial(blocks, name, stored)))
-    return outgoing
 
 
 def _check_head(source: HuggingFaceWeights, hf_dir: str | Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from mindformers.core.dtype import compute_and_param_types
 from mindformers.core.init import initialize_parameters
 from mindformers.kernels.decode_weights import DecodeWeights
 from mindformers.models.llama.decode_weights import decode_weights
 from mindformers.models.llama.llama_config import LlamaConfig
-from mindformers.models.llama.llama_layer import compute_and_param_types
 from mindformers.models.llama.llama_transformer import LlamaModel
 from mindformers.modules.kv_cache import KVCache
 from mindformers.modules.linear import Linear

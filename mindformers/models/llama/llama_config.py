@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from mindformers.config.decode import decode
 from mindformers.config.inert import inert
 from mindformers.modalities import MODALITIES, modality_of_ids
 from mindformers.modalities.vocabulary import SEQUENCE_MODALITIES, ModalityVocabulary
-from mindformers.tools.errors import InputError, unknown_name
+from mindformers.models.decoder_config import DecoderConfig, wrong_key
+from mindformers.tools.errors import unknown_name
 from mindformers.tools.registry import MindFormerModuleType, MindFormerRegister
 
 DRAFTS = ("auto", "none", "int8")
@@ -44,7 +45,7 @@ class ExpertsConfig:
 
 @MindFormerRegister.register(MindFormerModuleType.CONFIG)
 @dataclass
-class LlamaConfig:
+class LlamaConfig(DecoderConfig):
     """Shape and arithmetic of a LLaMA.
 
     Lengths are in tokens. `n_kv_heads` None means as many as `num_heads`. `intermediate_size` None follows from
@@ -55,11 +56,7 @@ class LlamaConfig:
     """
 
     type: str = "LlamaConfig"
-    batch_size: int = 1
-    seq_length: int = 2048
-    hidden_size: int = 4096
     num_layers: int = 32
-    num_heads: int = 32
     n_kv_heads: int | None = None
     vocab_size: int = 32000
     base_vocab_size: int | None = None
@@ -70,14 +67,8 @@ class LlamaConfig:
     bos_token_id: int = 1
     eos_token_id: int = 2
     pad_token_id: int = 0
-    ignore_token_id: int = -100
-    compute_dtype: str = "float16"
-    layernorm_compute_type: str = "float32"
-    softmax_compute_type: str = "float32"
     rotary_dtype: str = "float32"
     param_init_type: str = "float32"
-    initializer_range: float = 0.02
-    use_past: bool = True
     pretrain_seqlen: int = 2048
     extend_method: str = "None"
     scaling_factor: float = 1.0
@@ -85,19 +76,10 @@ class LlamaConfig:
     tie_word_embeddings: bool = False
     use_flash_attention: bool = False
     offset: int | list[int] = 0
-    checkpoint_name_or_path: str = ""
     experts: ExpertsConfig | None = None
     max_decode_length: int = 512
-    top_k: int = 0
     top_p: float = 1.0
     temperature: float = 1.0
-    do_sample: bool = False
-    repetition_penalty: float = 1.0
-    min_new_tokens: int = 0
-    stop: list[str] = field(default_factory=list)
-    num_beams: int = 1
-    length_penalty: float = 1.0
-    num_return_sequences: int = 1
     draft: str = "auto"
     max_position_embedding: int | None = inert(None)
     compute_in_2d: bool = inert(False)
@@ -116,16 +98,6 @@ class LlamaConfig:
         if isinstance(self.experts, dict):
             self.experts = decode(ExpertsConfig, self.experts, "model.model_config.experts")
         self.validate()
-
-    @classmethod
-    def from_mapping(cls, mapping: dict[str, Any], where: str = "model.model_config") -> LlamaConfig:
-        """A configuration from a recipe's block. Raises InputError naming the key that is at fault."""
-        return decode(cls, mapping, where)
-
-    @property
-    def head_dim(self) -> int:
-        """d = D / H."""
-        return self.hidden_size // self.num_heads
 
     @property
     def num_kv_heads(self) -> int:
@@ -185,37 +157,32 @@ class LlamaConfig:
             self._validate_experts(self.experts)
 
     def _validate_sizes(self) -> None:
-        counts = ("seq_length", "hidden_size", "num_layers", "num_heads", "vocab_size", "multiple_of")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise _wrong(name, str(getattr(self, name)), "1 or more")
+        self.check_counts("seq_length", "hidden_size", "num_layers", "num_heads", "vocab_size", "multiple_of")
         if self.hidden_size % self.num_heads or self.head_dim % 2:
-            raise _wrong("num_heads", f"{self.num_heads} for hidden_size {self.hidden_size}", "an even head dimension")
+            got = f"{self.num_heads} for hidden_size {self.hidden_size}"
+            raise wrong_key("num_heads", got, "an even head dimension")
         if self.num_heads % self.num_kv_heads:
-            raise _wrong("n_kv_heads", str(self.n_kv_heads), f"a divisor of num_heads {self.num_heads}")
+            raise wrong_key("n_kv_heads", str(self.n_kv_heads), f"a divisor of num_heads {self.num_heads}")
         if not 0 <= self.first_modality_id <= self.vocab_size:
-            raise _wrong("vocab_size", str(self.vocab_size), "room for the modality tokens behind the base vocabulary")
+            expected = "room for the modality tokens behind the base vocabulary"
+            raise wrong_key("vocab_size", str(self.vocab_size), expected)
 
     def _validate_experts(self, experts: ExpertsConfig) -> None:
         if experts.routing not in ROUTINGS:
             raise unknown_name("model.model_config.experts.routing", experts.routing, ROUTINGS)
         if experts.num_experts < 1 or self.ffn_size % experts.num_experts:
             expected = f"a divisor of the feed-forward's {self.ffn_size} neurons"
-            raise _wrong("experts.num_experts", str(experts.num_experts), expected)
+            raise wrong_key("experts.num_experts", str(experts.num_experts), expected)
         names = [row.name for row in MODALITIES]
         for name, k in experts.top_k.items():
             if name not in names:
                 raise unknown_name("model.model_config.experts.top_k", name, names)
             if not 1 <= k <= experts.num_experts:
-                raise _wrong(f"experts.top_k.{name}", str(k), f"1 to num_experts {experts.num_experts}")
+                raise wrong_key(f"experts.top_k.{name}", str(k), f"1 to num_experts {experts.num_experts}")
 
     def to_dict(self) -> dict[str, Any]:
         """All keys that have an effect, as plain values."""
-        live = {f.name: getattr(self, f.name) for f in fields(self) if not f.metadata.get("inert")}
+        live = super().to_dict()
         if self.experts is not None:
             live["experts"] = dict(vars(self.experts))
         return live
-
-
-def _wrong(key: str, got: str, expected: str) -> InputError:
-    return InputError(f"model.model_config.{key}", got, expected, "correct the recipe")

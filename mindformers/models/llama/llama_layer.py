@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
-from mindformers.core.dtype import dtype_named
+from mindformers.core.dtype import compute_and_param_types, dtype_named
 from mindformers.kernels.routed_ffn import LEARNED
 from mindformers.modalities import MODALITIES
 from mindformers.models.llama.llama_config import LlamaConfig
@@ -70,11 +70,3 @@ def router_of(config: LlamaConfig) -> ActivationRouter | LearnedRouter | None:
     if experts.routing == LEARNED:
         return LearnedRouter(experts.num_experts, config.hidden_size, len(MODALITIES), experts.train_router)
     return ActivationRouter(experts.num_experts)
-
-
-def compute_and_param_types(config: LlamaConfig) -> tuple:
-    """The types of products and of weights on this device."""
-    return (
-        dtype_named(config.compute_dtype, "compute_dtype"),
-        dtype_named(config.param_init_type, "param_init_type"),
-    )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from mindformers.core.dtype import dtype_named
+from mindformers.core.dtype import compute_and_param_types, dtype_named
 from mindformers.models.llama.llama_config import LlamaConfig
-from mindformers.models.llama.llama_layer import LlamaDecodeLayer, compute_and_param_types
+from mindformers.models.llama.llama_layer import LlamaDecodeLayer
 from mindformers.modules.embedding import TokenEmbedding
 from mindformers.modules.mask import CachedMask, CausalMask
 from mindformers.modules.norm import RMSNorm

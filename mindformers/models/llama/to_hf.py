@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from mindformers.experts.grouping import invert_order
 from mindformers.models.checkpoint_file import open_checkpoint
@@ -17,10 +14,10 @@ from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
 from mindformers.models.llama.names import hugging_face_names, is_router, weight_shapes
 from mindformers.models.llama.neuron_order import recorded_order, reordered
-from mindformers.models.rewriting import Written, check_tensors, in_type
+from mindformers.models.rewriting import Written, check_tensors, renamed
 from mindformers.tools.files import replaced_folder, write_json
 from mindformers.tools.logging import get_logger
-from mindformers.tools.number_types import float_type, type_name
+from mindformers.tools.number_types import type_name
 from mindformers.tools.progress import Progress
 from mindformers.tools.weight_files import Outgoing, Stored, WeightSource
 
@@ -62,7 +59,8 @@ def export_hf(
     found = _ours_among(source.tensors)
     check_tensors(f"'{checkpoint}'", found, weight_shapes(config))
     orders = recorded_order(f"'{checkpoint}'", source.metadata, (config.num_layers, config.ffn_size))
-    outgoing = _outgoing(config, source, None if orders is None else invert_order(orders), dtype)
+    order = None if orders is None else invert_order(orders)
+    outgoing = renamed(hugging_face_names(config), source, dtype, lambda name, weight: reordered(name, weight, order))
     shards = shards_of(outgoing, shard_bytes)
     check_target(folder, list(shards))
     _say_what_is_lost(config, source, tokenizer)
@@ -78,21 +76,6 @@ def export_hf(
 def _ours_among(tensors: dict[str, Stored]) -> dict[str, Stored]:
     """Without routers, and without what training keeps beside the weights (moments of Adam, counters)."""
     return {n: stored for n, stored in tensors.items() if n.startswith(_OUR_PREFIXES) and not is_router(n)}
-
-
-def _outgoing(
-    config: LlamaConfig, source: WeightSource, orders: np.ndarray | None, dtype: str | None
-) -> list[Outgoing]:
-    wanted = float_type(dtype, "--dtype") if dtype else None
-
-    def blocks(ours: str, stored: Stored) -> Iterable[np.ndarray]:
-        return in_type(reordered(ours, source.read(ours), orders), stored.dtype, ours)
-
-    outgoing = []
-    for ours, theirs in hugging_face_names(config).items():
-        stored = Stored(wanted or source.tensors[ours].dtype, source.tensors[ours].shape)
-        outgoing.append(Outgoing(theirs, stored, partial(blocks, ours, stored)))
-    return outgoing
 
 
 def _main_type(outgoing: list[Outgoing]) -> str:
