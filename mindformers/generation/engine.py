@@ -22,7 +22,8 @@ class Engine:
     """Generates with one network.
 
     Args:
-        net: has `prefill`, `decode`, `new_caches` and `config` (as `LlamaForCausalLM`).
+        net: has `prefill`, `decode`, `new_caches`, `prepare_generation` and `config` (as `LlamaForCausalLM`). Its
+            weights shall stay as they are.
         use_cache: False computes every step from the whole text again: slow, and the same answers.
         tokenizer: needed for stop texts and constraints; ids of the network that it lacks are never chosen.
         draft: whether tokens are guessed with rounded weights before they are computed, which changes the time only:
@@ -33,6 +34,7 @@ class Engine:
     def __init__(self, net: Any, use_cache: bool = True, tokenizer: Any = None, draft: str | None = None) -> None:
         self.net, self.config, self.tokenizer = net, net.config, tokenizer
         self.net.set_train(False)
+        net.prepare_generation()
         use_large_pages(net.get_parameters())
         self._use_cache, self.draft = use_cache, draft or getattr(self.config, "draft", "none")
         self.drafter: Drafter | None = None

@@ -53,7 +53,7 @@ class _Sizes(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("width", "heads", "kv_heads", "neurons", "vocab", "positions")),
-        *((name, ctypes.c_int64) for name in ("slots", "cache_length", "layers", "routing", "experts")),
+        *((name, ctypes.c_int64) for name in ("slots", "cache_length", "layers", "routing", "experts", "is_by_expert")),
         ("eps", ctypes.c_double),
     ]
 
@@ -184,6 +184,7 @@ def _sizes(weights: DecodeWeights, num_slots: int, length: int, num_ids: int) ->
         layers=len(weights.layers),
         routing=ROUTINGS[weights.routing],
         experts=weights.num_experts,
+        is_by_expert=weights.is_by_expert,
         eps=weights.eps,
     )
 

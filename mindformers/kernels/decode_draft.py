@@ -62,10 +62,7 @@ class RoundedWeights:
 
 def read_bytes(weights: DecodeWeights) -> int:
     """Of the products' weights: what an exact step reads."""
-    layers = sum(
-        parameter.nbytes for layer in weights.layers for parameter in vars(layer).values() if parameter is not None
-    )
-    return weights.head.nbytes + layers
+    return weights.head.nbytes + sum(tensor.nbytes for layer in weights.layers for tensor in layer.tensors())
 
 
 def _address(array: np.ndarray) -> ctypes.c_void_p:

@@ -23,6 +23,7 @@ class LayerWeights:
         w1, w3: [F, D].
         w2: [D, F].
         router_weight, router_bias: [M * E, D] and [M * E] of a learned router, else None.
+        w2_by_expert: [E, D, F / E], w2 again as it is read where a few experts are chosen; None for w2 itself.
     """
 
     attention_norm: Parameter
@@ -36,6 +37,13 @@ class LayerWeights:
     w2: Parameter
     router_weight: Parameter | None = None
     router_bias: Parameter | None = None
+    w2_by_expert: Parameter | None = None
+
+    def tensors(self) -> list[Parameter]:
+        """What the step reads, in the order of the library."""
+        found = [self.attention_norm, self.wq, self.wk, self.wv, self.wo, self.ffn_norm, self.w1, self.w3]
+        found.append(self.w2 if self.w2_by_expert is None else self.w2_by_expert)
+        return found if self.router_weight is None else [*found, self.router_weight, self.router_bias]
 
 
 @dataclass
@@ -70,6 +78,11 @@ class DecodeWeights:
     modality_table: Tensor | None = None
 
     @property
+    def is_by_expert(self) -> bool:
+        """Whether the layers have `w2_by_expert`."""
+        return self.layers[0].w2_by_expert is not None
+
+    @property
     def head_dim(self) -> int:
         """d = D / H."""
         return self.embedding.shape[1] // self.num_heads
@@ -83,10 +96,7 @@ class DecodeWeights:
         """Everything in the order of the library: the two tables, what all layers share, then layer by layer."""
         found = [self.experts_per_token, self.modality_table, self.cos, self.sin, self.embedding, self.norm, self.head]
         for layer in self.layers:
-            found += [layer.attention_norm, layer.wq, layer.wk, layer.wv, layer.wo]
-            found += [layer.ffn_norm, layer.w1, layer.w3, layer.w2]
-            if self.routing == "learned":
-                found += [layer.router_weight, layer.router_bias]
+            found += layer.tensors()
         return found
 
     def floats(self) -> list[Tensor]:
@@ -111,6 +121,9 @@ def check_weights(weights: DecodeWeights) -> None:
         raise ValueError(f"wk: got {kv_size} rows, expected {head_dim} for each of a divisor of {weights.num_heads}")
     for layer in weights.layers:
         _check_layer(layer, width, kv_size, neurons)
+        if weights.is_by_expert:
+            shape = (weights.num_experts, width, neurons // weights.num_experts)
+            _check("w2_by_expert", layer.w2_by_expert.shape, shape)
     _check_routing(weights, vocab_size, neurons)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from mindformers.kernels.grouped import grouped_swiglu
 from mindformers.kernels.masked import NativeMaskedSwiGLU
-from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, native_routed_swiglu
+from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, by_expert, native_routed_swiglu
 from mindformers.kernels.training import NativeSwiGLU, native
 from mindformers.modules.linear import Linear
 from mindformers.modules.router import ActivationRouter, LearnedRouter
@@ -52,6 +52,7 @@ class FeedForward(nn.Cell):
         self.members = None if router is None else self.membership(router.choose.num_experts, intermediate_size)
         self.spread = ops.MatMul()
         self.native = self.native_form(compute_dtype, param_dtype)
+        self.w2_by_expert: Parameter | None = None
         self.fused = native(NativeSwiGLU) if compute_dtype == ms.float32 else None
         is_masked_by_activation = isinstance(router, ActivationRouter) and compute_dtype == ms.float32
         self.fused_mask = native(NativeMaskedSwiGLU, router.choose.num_experts) if is_masked_by_activation else None
@@ -67,6 +68,20 @@ class FeedForward(nn.Cell):
             return None
         return native_routed_swiglu(num_experts, LEARNED if self.is_learned else ACTIVATION)
 
+    def prepare_generation(self) -> None:
+        """Lay w2 of a learned router's experts out as it is read when a few tokens choose a few experts.
+
+        It is a copy beside w2, with the weights of this moment; graphs that are compiled from now on read it outside of
+        training.
+        """
+        if self.native is None or not self.is_learned:
+            return
+        values = Tensor.from_numpy(by_expert(self.w2.weight, self.router.choose.num_experts))
+        if self.w2_by_expert is None:
+            self.w2_by_expert = Parameter(values, name=f"{self.w2.weight.name}_by_expert", requires_grad=False)
+        else:
+            self.w2_by_expert.set_data(values)
+
     @staticmethod
     def membership(num_experts: int, num_neurons: int) -> Tensor:
         """float32 [E, F]: 1 where a neuron belongs to an expert."""
@@ -78,7 +93,8 @@ class FeedForward(nn.Cell):
         rows, k = x.reshape(-1, x.shape[-1]), k.reshape(-1, 1)
         if self.native is not None:
             choice = self.router(rows, k, modality.reshape(-1)) if self.is_learned else k.reshape(-1)
-            return self.native(rows, choice, self.w1.weight, self.w3.weight, self.w2.weight).reshape(x.shape)
+            w2 = self.w2.weight if self.training or self.w2_by_expert is None else self.w2_by_expert
+            return self.native(rows, choice, self.w1.weight, self.w3.weight, w2).reshape(x.shape)
         if self.training and self.fused_mask is not None:
             return self.w2(self.fused_mask(self.w1(rows), self.w3(rows), k.reshape(-1))).reshape(x.shape)
         h = self.activations(rows)

@@ -125,9 +125,10 @@ std::vector<Row> make_rows(const Sizes& sizes) {
   return rows;
 }
 
-bool is_right(const Sizes& sizes, Routing routing) {
+bool is_right(const Sizes& sizes, Routing routing, bool is_by_expert) {
   Arrays arrays;
-  const Model model = make_model(sizes, routing, arrays);
+  Model model = make_model(sizes, routing, arrays);
+  model.is_by_expert = is_by_expert;
   const std::vector<Row> rows = make_rows(sizes);
   float *together = arrays.floats((kBatch + 1) * sizes.vocab), *single = arrays.floats(sizes.vocab);
   scimind::decode::step(model, rows.data(), static_cast<int64_t>(rows.size()), together);
@@ -161,9 +162,12 @@ int main() {
   const Sizes all[] = {{64, 4, 2, 96, 4, 50}, {36, 6, 3, 44, 4, 23}, {176, 2, 1, 60, 5, 131}, {2, 1, 1, 1, 1, 10}};
   for (const Sizes& sizes : all) {
     for (const Routing routing : {Routing::kNone, Routing::kActivation, Routing::kLearned}) {
-      if (is_right(sizes, routing)) continue;
-      std::printf("wrong: width %ld, routing %d\n", static_cast<long>(sizes.width), static_cast<int>(routing));
-      ++failures;
+      for (const bool is_by_expert : {false, routing != Routing::kNone}) {
+        if (is_right(sizes, routing, is_by_expert)) continue;
+        std::printf("wrong: width %ld, routing %d, w2 by expert %d\n", static_cast<long>(sizes.width),
+                    static_cast<int>(routing), is_by_expert);
+        ++failures;
+      }
     }
   }
   return failures;

@@ -47,7 +47,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "intermediate_size": 44,
     },
 }
-ROUTED = ("plain", "activation, odd", "learned, odd")
+BY_EXPERT = {f"{name}, by expert": VARIANTS[name] for name in ("learned", "learned, odd")}
+VARIANTS |= BY_EXPERT
+ROUTED = ("plain", "activation, odd", "learned, odd", "learned, odd, by expert")
 pytestmark = pytest.mark.usefixtures("library")
 
 
@@ -64,7 +66,7 @@ class Twin(nn.Cell):
 
 @cache
 def net_of(variant: str) -> LlamaForCausalLM:
-    """With random norms and routers."""
+    """With random norms and routers, and w2 by expert where the name says so."""
     net = tiny_net(**VARIANTS[variant])
     rng = np.random.default_rng(1)
     for parameter in net.get_parameters():
@@ -72,6 +74,8 @@ def net_of(variant: str) -> LlamaForCausalLM:
             centre = 1.0 if "norm" in parameter.name else 0.0
             value = centre + 0.3 * rng.standard_normal(parameter.shape)
             parameter.set_data(Tensor(value.astype(np.float32)))
+    if variant in BY_EXPERT:
+        net.prepare_generation()
     return net.set_train(False)
 
 
@@ -129,6 +133,8 @@ def rows_of(values: Sequence[np.ndarray], row: int, batch: int) -> list[np.ndarr
         ("activation, odd", 17),
         ("learned, odd", 1),
         ("learned, odd", 33),
+        ("learned, odd, by expert", 1),
+        ("learned, odd, by expert", 33),
     ],
 )
 def test_logits_and_caches_are_those_of_the_network(variant: str, batch: int) -> None:
@@ -287,6 +293,17 @@ def test_steps_go_on_from_a_prompt_as_the_whole_text_would() -> None:
     got = decoder.step(rows, 12)
     expected = net(Tensor(text[None])).asnumpy()[0]
     np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("variant", BY_EXPERT)
+def test_the_layout_of_w2_changes_no_more_than_the_order_of_a_sum(variant: str) -> None:
+    as_it_is, by_expert = net_of(variant.removesuffix(", by expert")), net_of(variant)
+    assert decode_weights(by_expert).is_by_expert and not decode_weights(as_it_is).is_by_expert
+    assert read_bytes(decode_weights(by_expert)) == read_bytes(decode_weights(as_it_is))
+    ids, positions, values = make_inputs(as_it_is, 8)
+    expected, _ = run(as_it_is, ids, positions, values)
+    got, _ = run(by_expert, ids, positions, values)
+    np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
 
 
 def test_weights_that_are_replaced_are_seen() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, RoutedSwiGLU, native_routed_swiglu
+from mindformers.kernels.routed_ffn import ACTIVATION, LEARNED, RoutedSwiGLU, by_expert, native_routed_swiglu
 from tests.kernels.layers import ROUTINGS, assert_close, make_case, native, run, twin
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -192,6 +192,23 @@ def test_the_same_input_gives_the_same_bits(tokens: int, routing: str) -> None:
     for _ in range(3):
         for name, value in run(layer, case, routing).items():
             np.testing.assert_array_equal(value, first[name], err_msg=name)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_w2_by_expert_gives_the_same_bits(shape: tuple[int, int, int, int]) -> None:
+    case, cell = make_case(*shape), native(shape[3], LEARNED, is_training=False)
+    x, mask, w1, w3, w2 = case.inputs(LEARNED)
+    laid_out = by_expert(w2, shape[3])
+    assert laid_out.shape == (shape[3], shape[1], shape[2])
+    assert cell(x, mask, w1, w3, Tensor(laid_out)).asnumpy().tobytes() == cell(x, mask, w1, w3, w2).asnumpy().tobytes()
+
+
+def test_w2_by_expert_is_for_inference() -> None:
+    case = make_case(3, 16, 8, 4)
+    case.w2 = Tensor(by_expert(case.w2, 4))
+    for cell, routing in ((native(4, LEARNED), LEARNED), (native(4, ACTIVATION, is_training=False), ACTIVATION)):
+        with pytest.raises(ValueError, match=r"w2: got shape \(4, 16, 8\), expected \(16, 32\)"):
+            cell(*case.inputs(routing)).asnumpy()
 
 
 @pytest.mark.usefixtures("mode")

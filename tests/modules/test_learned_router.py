@@ -65,3 +65,31 @@ def test_no_gradient_reaches_a_router_that_is_not_trained(native: bool) -> None:
     layer = layer_of(False, native)
     assert not [p.name for p in layer.trainable_params() if "router" in p.name]
     assert all((gradient == 0).all() for gradient in router_gradients(layer))
+
+
+class Output(nn.Cell):
+    """Compiled anew for every instance."""
+
+    def __init__(self, layer: FeedForward) -> None:
+        super().__init__(auto_prefix=False)
+        self.layer = layer
+
+    def construct(self, x: Tensor, k: Tensor, modality: Tensor) -> Tensor:
+        return self.layer(x, k, modality)
+
+
+def test_for_generation_w2_is_read_by_expert_and_training_goes_on_with_w2() -> None:
+    layer = layer_of(False)
+    if layer.native is None:
+        pytest.skip("no native library: without a compiler the weights stay as they lie")
+
+    def output(is_training: bool) -> np.ndarray:
+        return Output(layer).set_train(is_training)(*inputs()).asnumpy()
+
+    before = output(is_training=False)
+    layer.prepare_generation()
+    layer.w2.weight.set_data(layer.w2.weight * 0)
+    assert output(is_training=False).tobytes() == before.tobytes()
+    assert not output(is_training=True).any()
+    layer.prepare_generation()
+    assert not output(is_training=False).any()

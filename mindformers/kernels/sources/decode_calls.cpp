@@ -19,7 +19,8 @@ constexpr int kSuccess = 0, kOutside = 1, kFailure = 2;
 
 // As `_Sizes` in `decode.py`.
 struct Sizes {
-  int64_t width, heads, kv_heads, neurons, vocab, positions, slots, cache_length, layers, routing, experts;
+  int64_t width, heads, kv_heads, neurons, vocab, positions, slots, cache_length, layers, routing, experts,
+      is_by_expert;
   double eps;
 };
 
@@ -49,6 +50,7 @@ Model model_from(const Sizes& sizes, void* const* tensors, float* caches) {
   model.eps = static_cast<float>(sizes.eps);
   model.routing = static_cast<Routing>(sizes.routing);
   model.experts = sizes.experts;
+  model.is_by_expert = sizes.is_by_expert != 0;
   model.experts_per_token = static_cast<const int32_t*>(tensors[kExpertsPerToken]);
   model.modality_of_id = static_cast<const int32_t*>(tensors[kModalities]);
   model.cos = floats(tensors, kCos);

@@ -20,7 +20,7 @@ struct LayerWeights {
   const float* attention_norm;
   Weight wq, wk, wv, wo;
   const float* ffn_norm;
-  Weight w1, w3, w2;
+  Weight w1, w3, w2;                        // w2 [E, D, F / E] where the model says so
   float *keys, *values;                     // [slots * G, L, d]
   const float *router_weight, *router_bias; // [M * E, D] and [M * E], of a learned router only
 };
@@ -31,6 +31,7 @@ struct Model {
   float eps;
   Routing routing;
   int64_t experts;                                   // 1 without routing
+  bool is_by_expert;                                 // w2 of every layer, unless it is rounded
   const int32_t *experts_per_token, *modality_of_id; // [V], where there is routing
   const float *cos, *sin;                            // [positions, d]
   const float *embedding, *norm;                     // [V, D], [D]

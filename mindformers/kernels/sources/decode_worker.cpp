@@ -106,7 +106,11 @@ void Worker::run() {
     if (model_.routing == Routing::kLearned) choose_by_input(layer);
     compute_hidden(layer);
     if (model_.routing == Routing::kActivation) choose_by_activation();
-    add_product(layer.w2, model_.neurons, shared_.hidden, model_.routing != Routing::kNone);
+    if (model_.is_by_expert && layer.w2.bytes == nullptr) {
+      add_experts(layer.w2.floats);
+    } else {
+      add_product(layer.w2, model_.neurons, shared_.hidden, model_.routing != Routing::kNone);
+    }
   }
   compute_logits();
 }
@@ -208,6 +212,34 @@ void Worker::add_product(const Weight& weight, int64_t width, const float* value
                static_cast<int64_t>(runs.size()), true, to + i * outputs, outputs);
     }
   });
+}
+
+// x += hidden w2^T, w2 [E, D, per]: of an expert that is not used nothing is read, of another all in one run.
+void Worker::add_experts(const float* weights) {
+  const int64_t outputs = model_.width, per = model_.per(), piece = outputs_per_task(outputs, per);
+  const Run all{0, per};
+  share(pieces(outputs, piece), [] {}, [&](int64_t task) {
+    const int64_t first = task * piece, here = std::min(piece, outputs - first);
+    for (int64_t e = 0; e < model_.experts; ++e) {
+      const int64_t count = find_users(e);
+      for (int64_t c = 0; c < count; ++c) chosen_rows_[c] = shared_.hidden + chosen_[c] * model_.neurons + e * per;
+      const float* of_expert = weights + (e * outputs + first) * per;
+      multiply_rows(count, here, chosen_rows_.data(), of_expert, per, &all, 1, false, scratch_, here);
+      for (int64_t c = 0; c < count; ++c) {
+        float* to = shared_.x + chosen_[c] * outputs + first;
+        for (int64_t j = 0; j < here; ++j) to[j] += scratch_[c * here + j];
+      }
+    }
+  });
+}
+
+// The rows that use an expert go to `chosen_`. Returns how many they are.
+int64_t Worker::find_users(int64_t expert) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < count_; ++i) {
+    if (shared_.mask[i * model_.experts + expert] != 0.0f) chosen_[count++] = i;
+  }
+  return count;
 }
 
 // Runs start and end at multiples of sixteen: what they hold of a neighbouring expert is zero.

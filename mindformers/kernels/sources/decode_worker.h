@@ -59,6 +59,8 @@ class Worker {
   void compute_columns(int64_t first, int64_t count);
   int64_t neighbours(int64_t first, int64_t count) const;
   void normalise(const float* weight);
+  void add_experts(const float* weights);
+  int64_t find_users(int64_t expert);
   void find_runs();
 
   Shared& shared_;

@@ -59,7 +59,7 @@ void compute_few(const Layer& layer, const Plan& plan, const Neurons& out, float
   const int64_t num_parts = num_blocks(layer.tokens) * ((d + kFewColumns - 1) / kFewColumns);
   int64_t neurons = 0;
   for (const Piece& piece : pieces) neurons += piece.neurons;
-  const Term term{out.hidden, layer.w2, per, true, layer.neurons};
+  const Term term{out.hidden, layer.w2, layer.down_offset(), true, layer.down_stride()};
   decode::Phases phases(2);
 #pragma omp parallel if (is_worth_threads(3 * neurons * d, 3 * plan.pairs() * per * d))
   {
@@ -76,7 +76,7 @@ void compute_few(const Layer& layer, const Plan& plan, const Neurons& out, float
 }
 
 void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
-  const Term term{hidden, layer.w2, layer.per(), true, layer.neurons};
+  const Term term{hidden, layer.w2, layer.down_offset(), true, layer.down_stride()};
   sum_over_experts(layer, plan, &term, 1, y);
 }
 

@@ -9,8 +9,10 @@ using scimind::Arguments;
 using scimind::kFloat;
 using scimind::kInt;
 
-// Inputs 0: x [T, D], and from `weights` on w1, w3 [F, D], w2 [D, F]; E is the last size of input `marker`.
-bool read_layer(const Arguments& arguments, int weights, int marker, scimind::Layer* layer) {
+// Inputs 0: x [T, D], and from `weights` on w1, w3 [F, D], w2 [D, F], or [E, D, F / E] where `may_be_by_expert`; E is
+// the last size of input `marker`.
+bool read_layer(const Arguments& arguments, int weights, int marker, scimind::Layer* layer,
+                bool may_be_by_expert = false) {
   if (arguments.ranks[0] != 2 || arguments.ranks[weights] != 2 || arguments.ranks[marker] < 1) return false;
   const int64_t tokens = arguments.shapes[0][0], width = arguments.shapes[0][1];
   const int64_t neurons = arguments.shapes[weights][0];
@@ -18,14 +20,17 @@ bool read_layer(const Arguments& arguments, int weights, int marker, scimind::La
   if (tokens > INT32_MAX || width < 1 || experts < 1 || neurons < 1 || neurons % experts != 0) return false;
   *layer = {tokens, width, neurons, experts, arguments.at<float>(0), arguments.at<float>(weights),
             arguments.at<float>(weights + 1), arguments.at<float>(weights + 2)};
+  layer->is_by_expert = may_be_by_expert && arguments.is(weights + 2, kFloat, {experts, width, layer->per()});
   return arguments.is(0, kFloat, {tokens, width}) && arguments.is(weights, kFloat, {neurons, width}) &&
-         arguments.is(weights + 1, kFloat, {neurons, width}) && arguments.is(weights + 2, kFloat, {width, neurons});
+         arguments.is(weights + 1, kFloat, {neurons, width}) &&
+         (layer->is_by_expert || arguments.is(weights + 2, kFloat, {width, neurons}));
 }
 
-// (x [T, D], mask [T, E], w1, w3, w2) -> y [T, D] and, with five inputs and two outputs, keep [2, T, F].
+// (x [T, D], mask [T, E], w1, w3, w2) -> y [T, D] and, with two outputs, keep [2, T, F]; w2 may be by expert where
+// nothing is kept.
 bool selected(const Arguments& a, bool has_keep) {
   scimind::Layer layer;
-  if (a.count != (has_keep ? 7 : 6) || !read_layer(a, 2, 1, &layer)) return false;
+  if (a.count != (has_keep ? 7 : 6) || !read_layer(a, 2, 1, &layer, !has_keep)) return false;
   const int64_t t = layer.tokens;
   if (!a.is(1, kFloat, {t, layer.experts}) || !a.is(5, kFloat, {t, layer.width})) return false;
   if (has_keep && !a.is(6, kFloat, {2, t, layer.neurons})) return false;

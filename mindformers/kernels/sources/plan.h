@@ -10,15 +10,18 @@
 namespace scimind {
 
 // T, D, F, E of a layer and its tensors; expert e is rows [e * per, (e + 1) * per) of w1 and w3 [F, D], and those
-// columns of w2 [D, F].
+// columns of w2 [D, F], or w2[e] of [E, D, per].
 struct Layer {
   int64_t tokens, width, neurons, experts;
   const float *x, *w1, *w3, *w2;
+  bool is_by_expert = false;  // w2
 
   int64_t per() const { return neurons / experts; }
   const float* gate(int64_t expert) const { return w1 + expert * per() * width; }
   const float* up(int64_t expert) const { return w3 + expert * per() * width; }
-  const float* down(int64_t expert) const { return w2 + expert * per(); }
+  int64_t down_offset() const { return is_by_expert ? width * per() : per(); }
+  int64_t down_stride() const { return is_by_expert ? per() : neurons; }
+  const float* down(int64_t expert) const { return w2 + expert * down_offset(); }
 };
 
 // Tokens are taken in blocks, which bounds the memory of scores that need every neuron.

@@ -58,6 +58,9 @@ class GLMForPreTraining(nn.Cell):
         """Take one token of each row in; arguments and result as `LlamaForCausalLM.decode`."""
         return self.logits_of(self.transformer(ids.expand_dims(1), caches, positions)[:, 0])
 
+    def prepare_generation(self) -> None:
+        """The weights lie as they are read."""
+
     def decode_weights(self) -> None:
         """There is no native decode step for this family; plain operators decode."""
         return None

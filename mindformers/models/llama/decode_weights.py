@@ -52,6 +52,7 @@ def layer_weights(layer: nn.Cell) -> LayerWeights | None:
         **{name: linear.weight for name, linear in projections.items()},
         router_weight=None if router is None else router.weight,
         router_bias=None if router is None else router.bias,
+        w2_by_expert=feed_forward.w2_by_expert,
     )
 
 

@@ -82,6 +82,11 @@ class LlamaForCausalLM(nn.Cell):
         hidden = self.model(ids.expand_dims(1), caches, positions)
         return self.logits_of(hidden[:, 0])
 
+    def prepare_generation(self) -> None:
+        """To be called before answers are generated, when the weights are what they shall be."""
+        for layer in self.model.layers:
+            layer.feed_forward.prepare_generation()
+
     def decode_weights(self) -> DecodeWeights | None:
         """What the native decode step computes with; None where a layer is not as built here."""
         return decode_weights(self)
