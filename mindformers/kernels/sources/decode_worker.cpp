@@ -13,8 +13,6 @@ namespace {
 
 // Rows of a weight per task: a few microseconds of work at least, and enough tasks for all threads to end together.
 constexpr int64_t kMostOutputs = 64, kTaskFloats = 32768, kTasksPerThread = 4;
-// Neurons of every expert per task.
-constexpr int64_t kExpertNeurons = 8;
 // Rows that share a list of runs.
 constexpr int64_t kGroup = 4;
 
@@ -78,7 +76,9 @@ Shared::Shared(const Model& model, const Row* rows, int64_t count, float* logits
       phases(2 + 8 * static_cast<int64_t>(model.layers.size())) {
   for (int64_t i = 0; i < count; ++i) {
     if (rows[i].output >= 0) ends.push_back(i);
+    if (model.experts_per_token != nullptr) most_used += std::max(model.experts_per_token[rows[i].id], 0);
   }
+  most_used = std::min(most_used, model.experts);
 }
 
 Worker::Worker(Shared& shared)
@@ -106,7 +106,7 @@ void Worker::run() {
     if (model_.routing == Routing::kLearned) choose_by_input(layer);
     compute_hidden(layer);
     if (model_.routing == Routing::kActivation) choose_by_activation();
-    if (model_.is_by_expert && layer.w2.bytes == nullptr) {
+    if (is_by_expert(layer)) {
       add_experts(layer.w2.floats);
     } else {
       add_product(layer.w2, model_.neurons, shared_.hidden, model_.routing != Routing::kNone);
@@ -194,6 +194,10 @@ int64_t Worker::cached_at(const Row& row, int64_t group) const {
   return (row.slot * model_.kv_heads + group) * model_.cache_length * model_.head_dim;
 }
 
+bool Worker::is_by_expert(const LayerWeights& layer) const {
+  return model_.is_by_expert && layer.w2.bytes == nullptr;
+}
+
 // x += values weight^T, values [n, width].
 void Worker::add_product(const Weight& weight, int64_t width, const float* values, bool is_routed) {
   const int64_t outputs = model_.width, piece = outputs_per_task(outputs, width);
@@ -274,6 +278,7 @@ void Worker::choose_by_input(const LayerWeights& layer) {
                   experts);
     for (int64_t e = 0; e < experts; ++e) scratch_[e] += layer.router_bias[own + e];
     choose(scratch_, experts, model_.experts_per_token[id], shared_.mask + i * experts);
+    if (!is_by_expert(layer)) std::fill_n(shared_.hidden + i * model_.neurons, model_.neurons, 0.0f);
   });
 }
 
@@ -289,31 +294,49 @@ void Worker::choose_by_activation() {
   });
 }
 
-// hidden = silu(x w1^T) * (x w3^T). A task of the learned routing takes some neurons of every expert, so that there
-// are as many tasks whoever is chosen.
+// hidden = silu(x w1^T) * (x w3^T), of the experts that are used where that is known.
 void Worker::compute_hidden(const LayerWeights& layer) {
-  const bool by_expert = model_.routing == Routing::kLearned;
-  const int64_t experts = by_expert ? model_.experts : 1, per = model_.neurons / experts;
-  const int64_t piece = by_expert ? kExpertNeurons : outputs_per_task(per, 2 * model_.width);
-  share(pieces(per, piece), [&] { normalise(layer.ffn_norm); }, [&](int64_t task) {
-    const int64_t first = task * piece, end = std::min(first + piece, per);
-    for (int64_t e = 0; e < experts; ++e) compute_neurons(layer, e, e * per + first, e * per + end);
+  if (model_.routing == Routing::kLearned) return compute_used(layer);
+  const int64_t neurons = model_.neurons, piece = outputs_per_task(neurons, 2 * model_.width);
+  const auto prepare = [&] {
+    normalise(layer.ffn_norm);
+    for (int64_t i = 0; i < count_; ++i) chosen_[i] = i;
+  };
+  share(pieces(neurons, piece), prepare, [&](int64_t task) {
+    compute_neurons(layer, count_, task * piece, std::min(piece, neurons - task * piece));
   });
 }
 
-// Neurons [first, end) of the rows that use their expert; zero for the others.
-void Worker::compute_neurons(const LayerWeights& layer, int64_t expert, int64_t first, int64_t end) {
-  const int64_t width = model_.width, neurons = end - first;
-  const bool by_expert = model_.routing == Routing::kLearned;
-  int64_t count = 0;
-  for (int64_t i = 0; i < count_; ++i) {
-    if (by_expert && shared_.mask[i * model_.experts + expert] == 0.0f) {
-      std::fill_n(shared_.hidden + i * model_.neurons + first, neurons, 0.0f);
-    } else {
-      chosen_rows_[count] = normed_rows_[i];
-      chosen_[count++] = i;
+// The same of the used experts only. How many they are is known in the phase alone; the number of tasks is that of the
+// most that it can be.
+void Worker::compute_used(const LayerWeights& layer) {
+  const int64_t per = model_.per(), piece = neurons_per_task(), parts = pieces(per, piece);
+  const auto prepare = [&] {
+    normalise(layer.ffn_norm);
+    used_.clear();
+    for (int64_t e = 0; e < model_.experts; ++e) {
+      if (find_users(e) > 0) used_.push_back(e);
     }
-  }
+  };
+  share(shared_.most_used * parts, prepare, [&](int64_t task) {
+    const int64_t number = task / parts, first = task % parts * piece;
+    if (number >= static_cast<int64_t>(used_.size())) return;
+    const int64_t count = find_users(used_[number]);
+    compute_neurons(layer, count, used_[number] * per + first, std::min(piece, per - first));
+  });
+}
+
+// Whole cache lines, so that no two threads write into one, and as long a run of an expert's weights as leaves every
+// thread some tasks.
+int64_t Worker::neurons_per_task() const {
+  const int64_t wanted = shared_.most_used * model_.per() / (kTasksPerThread * shared_.threads);
+  return std::clamp<int64_t>(wanted / kLanes * kLanes, kLanes, kMostOutputs);
+}
+
+// `neurons` of them from `first` on, for `count` chosen rows.
+void Worker::compute_neurons(const LayerWeights& layer, int64_t count, int64_t first, int64_t neurons) {
+  const int64_t width = model_.width;
+  for (int64_t c = 0; c < count; ++c) chosen_rows_[c] = normed_rows_[chosen_[c]];
   const Run all{0, width};
   float *gate = scratch_, *up = scratch_ + count * neurons;
   multiply(count, neurons, chosen_rows_.data(), layer.w1, first, width, &all, 1, false, gate, neurons);

@@ -21,6 +21,7 @@ struct Shared {
   const int64_t count;
   const int threads;
   std::vector<int64_t> ends;    // rows whose logits are asked for
+  int64_t most_used = 0;        // experts, at the most
   const int64_t projected;  // (H + 2 G) d: queries, keys and values of a token
   Buffer memory;
   float* const x;       // [n, D], the stream
@@ -54,11 +55,14 @@ class Worker {
   void choose_by_input(const LayerWeights& layer);
   void choose_by_activation();
   void compute_hidden(const LayerWeights& layer);
-  void compute_neurons(const LayerWeights& layer, int64_t expert, int64_t first, int64_t end);
+  void compute_used(const LayerWeights& layer);
+  int64_t neurons_per_task() const;
+  void compute_neurons(const LayerWeights& layer, int64_t count, int64_t first, int64_t neurons);
   void compute_logits();
   void compute_columns(int64_t first, int64_t count);
   int64_t neighbours(int64_t first, int64_t count) const;
   void normalise(const float* weight);
+  bool is_by_expert(const LayerWeights& layer) const;
   void add_experts(const float* weights);
   int64_t find_users(int64_t expert);
   void find_runs();
@@ -72,6 +76,7 @@ class Worker {
   float* const scratch_;  // as much as any task needs
   std::vector<const float*> normed_rows_, rows_, chosen_rows_;
   std::vector<int64_t> chosen_;
+  std::vector<int64_t> used_;           // experts
   std::vector<std::vector<Run>> runs_;  // of every four rows: the elements of `hidden` that one of them uses
 };
 
