@@ -15,7 +15,7 @@ _FAMILIES = {
     MindFormerModuleType.TOKENIZER: (f"{_LLAMA}_tokenizer", f"{_GLM}_tokenizer"),
     MindFormerModuleType.MODELS: (_LLAMA, _GLM),
     MindFormerModuleType.PROCESSOR: (f"{_LLAMA}_processor", f"{_GLM}_processor"),
-    MindFormerModuleType.FOOTPRINT: ("mindformers.models.llama.footprint",),
+    MindFormerModuleType.FOOTPRINT: ("mindformers.models.llama.footprint", "mindformers.models.glm.footprint"),
 }
 # By the class of its configuration: what writes a family's weights as a Hugging Face folder.
 _EXPORTERS = {"LlamaConfig": "mindformers.models.llama.to_hf", "GLMConfig": "mindformers.models.glm.hf_weights"}

@@ -44,6 +44,10 @@ class GLMForPreTraining(nn.Cell):
         losses, weights = self.loss(logits[:, :-1].reshape(-1, logits.shape[-1]), said.reshape(-1))
         return losses.sum() / ops.maximum(weights.sum(), 1.0)
 
+    def recomputable(self) -> list[nn.Cell]:
+        """The cells that may compute their activations a second time rather than keep them."""
+        return list(self.transformer.layers)
+
     def logits_of(self, hidden: Tensor) -> Tensor:
         """Hidden states [..., D] to float32 logits [..., V]."""
         return ops.cast(self.transformer.word_embeddings.scores(hidden), ms.float32)

@@ -76,7 +76,7 @@ def network_of(recipe: Recipe, has_kernels: bool = True) -> Network:
     Raises:
         InputError: the recipe's settings are wrong, or neither they nor a tokenizer tell the size of the vocabulary.
     """
-    config = build_model_config(recipe, _tokenizer(recipe))
+    config = build_model_config(replace(recipe, load_checkpoint=""), _tokenizer(recipe))  # of weights nothing is read
     kind = registered(MindFormerModuleType.FOOTPRINT, type(config).__name__, "model.model_config.type")
     footprint = kind(config, recipe.context.device_target, has_kernels)
     base, arch = dict(footprint.weights()), recipe.model.arch.type

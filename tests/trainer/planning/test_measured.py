@@ -24,15 +24,26 @@ RECORDED = json.loads((ROOT / "tests" / "data" / "cpu_peaks.json").read_text(enc
 UNSEEN = [row for row in RECORDED if not row["fitted"]]
 WITHIN = 0.15
 NEW_TOKENS = 98
+GLM_IDS = {"bos_token_id": 3, "eos_token_id": 4, "mask_token_id": 5, "gmask_token_id": 6, "pad_token_id": 7}
+ARCHS = {"LlamaConfig": "LlamaForCausalLM", "GLMConfig": "GLMForPreTraining"}
 SIZES = ("hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size", "vocab_size", "seq_length")
 
 
+def llama_of(row: dict[str, Any]) -> dict[str, Any]:
+    model = {"type": "LlamaConfig"} | {name: row[name] for name in SIZES}
+    model |= {"base_vocab_size": row["vocab_size"] - NEW_TOKENS, "tie_word_embeddings": row.get("tied", False)}
+    return model | ({"experts": {"num_experts": 16, "routing": row["routing"]}} if "routing" in row else {})
+
+
+def glm_of(row: dict[str, Any]) -> dict[str, Any]:
+    names = {"n_kv_heads": None, "intermediate_size": "inner_hidden_size"}
+    model = {names.get(name, name): row[name] for name in SIZES if names.get(name, name)}
+    return {"type": "GLMConfig", "dynamic_padding": False, **model, **GLM_IDS}
+
+
 def recipe_of(row: dict[str, Any], folder: Path) -> Path:
-    model = {"type": "LlamaConfig", "compute_dtype": "float32", "param_init_type": "float32"}
-    model |= {name: row[name] for name in SIZES} | {"base_vocab_size": row["vocab_size"] - NEW_TOKENS}
-    model["tie_word_embeddings"] = row.get("tied", False)
-    if "routing" in row:
-        model["experts"] = {"num_experts": 16, "routing": row["routing"]}
+    model = glm_of(row) if row.get("family") == "glm" else llama_of(row)
+    model |= {"compute_dtype": "float32", "param_init_type": "float32"}
     if "lora" in row:
         model["pet_config"] = {"target_modules": row["lora"], "lora_dropout": row["lora_dropout"]}
     runner = {"batch_size": row["batch_size"], "gradient_accumulation_steps": row.get("micro_batches", 1)}
@@ -42,7 +53,7 @@ def recipe_of(row: dict[str, Any], folder: Path) -> Path:
         "runner_config": {"epochs": 1, **runner},
         "runner_wrapper": {"use_clip_grad": True},
         "train_dataset": {"data_loader": {"dataset_dir": str(folder / "train.mindrecord")}},
-        "model": {"model_config": model},
+        "model": {"model_config": model, "arch": {"type": ARCHS[model["type"]]}},
     }
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -22,14 +22,16 @@ from tests.models.tiny import tiny_net
 from tests.trainer.small_run import MODEL, NUM_ROWS, NUM_TEXT_TOKENS, small_recipe, write_data
 
 ROOT = Path(__file__).resolve().parents[3]
-CONFIGS = ROOT / "configs" / "llama2"
-SHIPPED = sorted(CONFIGS.glob("*.yaml"))
-WORDS = 32098  # the tiny recipes leave the vocabulary to their tokenizer
+CONFIGS = ROOT / "configs"
+SHIPPED = sorted(CONFIGS.glob("*/*.yaml"))
+WORDS, GLM_WORDS = 32098, 130528  # some recipes leave the vocabulary to their tokenizer
 SEVEN_B = 6_738_415_616 + 98 * 4096 * 2  # LLaMA-2-7B as published, and embedding and head of the new tokens
 
 
 def shipped(name: str, **overrides: object) -> Recipe:
-    return load_recipe(CONFIGS / f"{name}.yaml", {"model.model_config.vocab_size": WORDS, **overrides})
+    [path] = CONFIGS.glob(f"*/{name}.yaml")
+    words = GLM_WORDS if path.parent.name == "glm" else WORDS
+    return load_recipe(path, {"model.model_config.vocab_size": words, **overrides})
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -62,6 +64,14 @@ def test_an_adapter_trains_less_than_a_hundredth_of_7b_and_fits_on_one_device() 
     assert plan.network.num_trained == 32 * 2 * 8 * (4096 + 4096) + 2 * 98 * 4096  # A and B of wq, wv; the new rows
     assert plan.network.num_trained < 0.01 * SEVEN_B
     assert plan.chosen.fits(64 * GB)
+
+
+def test_an_adapter_of_chatglm_6b_is_small_and_fits_on_one_device() -> None:
+    plan = make_plan(shipped("run_glm_6b_lora"), limit=64 * GB)
+    assert plan.network.num_parameters == 6_173_286_400
+    assert plan.network.num_trained == 3_670_016
+    assert plan.chosen == plan.own
+    assert [candidate.layout.tensor for candidate in make_plan(shipped("run_glm_6b_lora"), 2).found] == [1] * 4
 
 
 def test_an_adapter_is_cut_with_its_network() -> None:
@@ -143,7 +153,7 @@ def test_a_split_that_is_not_made_is_refused(overrides: dict[str, object], key: 
 
 def test_a_vocabulary_that_nothing_tells_of_is_asked_for() -> None:
     with pytest.raises(InputError, match="vocab_size N"):
-        make_plan(load_recipe(CONFIGS / "run_scimind_tiny.yaml"))
+        make_plan(load_recipe(CONFIGS / "llama2" / "run_scimind_tiny.yaml"))
 
 
 def test_the_command_loads_no_mindspore(tmp_path: Path) -> None:
@@ -151,7 +161,14 @@ def test_the_command_loads_no_mindspore(tmp_path: Path) -> None:
         "import sys; from mindformers.cli import main; status = main(sys.argv[1:]);"
         "sys.exit(3 if 'mindspore' in sys.modules else status)"
     )
-    words = ["--config", str(CONFIGS / "run_llama2_7b_finetune.yaml"), "--run_mode", "plan", "--device_num", "8"]
+    words = [
+        "--config",
+        str(CONFIGS / "llama2" / "run_llama2_7b_finetune.yaml"),
+        "--run_mode",
+        "plan",
+        "--device_num",
+        "8",
+    ]
     words += ["--device_memory", "32GB", "--output_dir", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
