@@ -4,19 +4,13 @@
 #include <cmath>
 
 #include "decode_attention.h"
-#include "plan.h"
 #include "vec.h"
 
 namespace scimind {
 namespace decode {
 namespace {
 
-// Rows of a weight per task: a few microseconds of work at least, and enough tasks for all threads to end together.
-constexpr int64_t kMostOutputs = 64, kTaskFloats = 32768, kTasksPerThread = 4;
-// Rows that share a list of runs.
-constexpr int64_t kGroup = 4;
-
-int64_t pieces(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
+constexpr int64_t kTaskFloats = 32768;  // at least, of one row: a few microseconds of work
 
 float sum_of_squares(const float* x, int64_t count) {
   Vec sums = {};
@@ -26,32 +20,6 @@ float sum_of_squares(const float* x, int64_t count) {
   return total(sums);
 }
 
-float sum_of(const float* x, int64_t count) {
-  Vec sums = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) sums += load(x + i);
-  if (i < count) sums += load_part(x + i, count - i);
-  return total(sums);
-}
-
-// RMSNorm of one row.
-void normalise_row(const float* x, const float* weight, int64_t width, float eps, float* to) {
-  const float factor = 1.0f / std::sqrt(sum_of_squares(x, width) / static_cast<float>(width) + eps);
-  for (int64_t j = 0; j < width; ++j) to[j] = x[j] * factor * weight[j];
-}
-
-// silu(gate) * up.
-void activate(const float* gate, const float* up, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const Vec g = load(gate + i);
-    store(to + i, g * sigmoid(g) * load(up + i));
-  }
-  if (i == count) return;
-  const Vec g = load_part(gate + i, count - i);
-  store_part(to + i, g * sigmoid(g) * load_part(up + i, count - i), count - i);
-}
-
 int64_t scratch_size(const Shared& shared) {
   int64_t positions = 0;
   for (int64_t i = 0; i < shared.count; ++i) positions = std::max<int64_t>(positions, shared.rows[i].position + 1);
@@ -59,6 +27,11 @@ int64_t scratch_size(const Shared& shared) {
 }
 
 }  // namespace
+
+void normalise_row(const float* x, const float* weight, int64_t width, float eps, float* to) {
+  const float factor = 1.0f / std::sqrt(sum_of_squares(x, width) / static_cast<float>(width) + eps);
+  for (int64_t j = 0; j < width; ++j) to[j] = x[j] * factor * weight[j];
+}
 
 Shared::Shared(const Model& model, const Row* rows, int64_t count, float* logits, int threads)
     : model(model),
@@ -194,10 +167,6 @@ int64_t Worker::cached_at(const Row& row, int64_t group) const {
   return (row.slot * model_.kv_heads + group) * model_.cache_length * model_.head_dim;
 }
 
-bool Worker::is_by_expert(const LayerWeights& layer) const {
-  return model_.is_by_expert && layer.w2.bytes == nullptr;
-}
-
 // x += values weight^T, values [n, width].
 void Worker::add_product(const Weight& weight, int64_t width, const float* values, bool is_routed) {
   const int64_t outputs = model_.width, piece = outputs_per_task(outputs, width);
@@ -216,134 +185,6 @@ void Worker::add_product(const Weight& weight, int64_t width, const float* value
                static_cast<int64_t>(runs.size()), true, to + i * outputs, outputs);
     }
   });
-}
-
-// x += hidden w2^T, w2 [E, D, per]: of an expert that is not used nothing is read, of another all in one run.
-void Worker::add_experts(const float* weights) {
-  const int64_t outputs = model_.width, per = model_.per(), piece = outputs_per_task(outputs, per);
-  const Run all{0, per};
-  share(pieces(outputs, piece), [] {}, [&](int64_t task) {
-    const int64_t first = task * piece, here = std::min(piece, outputs - first);
-    for (int64_t e = 0; e < model_.experts; ++e) {
-      const int64_t count = find_users(e);
-      for (int64_t c = 0; c < count; ++c) chosen_rows_[c] = shared_.hidden + chosen_[c] * model_.neurons + e * per;
-      const float* of_expert = weights + (e * outputs + first) * per;
-      multiply_rows(count, here, chosen_rows_.data(), of_expert, per, &all, 1, false, scratch_, here);
-      for (int64_t c = 0; c < count; ++c) {
-        float* to = shared_.x + chosen_[c] * outputs + first;
-        for (int64_t j = 0; j < here; ++j) to[j] += scratch_[c * here + j];
-      }
-    }
-  });
-}
-
-// The rows that use an expert go to `chosen_`. Returns how many they are.
-int64_t Worker::find_users(int64_t expert) {
-  int64_t count = 0;
-  for (int64_t i = 0; i < count_; ++i) {
-    if (shared_.mask[i * model_.experts + expert] != 0.0f) chosen_[count++] = i;
-  }
-  return count;
-}
-
-// Runs start and end at multiples of sixteen: what they hold of a neighbouring expert is zero.
-void Worker::find_runs() {
-  const int64_t per = model_.per(), experts = model_.experts, neurons = model_.neurons;
-  for (int64_t i = 0; i < count_; i += kGroup) {
-    std::vector<Run>& runs = runs_[i / kGroup];
-    runs.clear();
-    for (int64_t e = 0; e < experts; ++e) {
-      bool is_used = false;
-      for (int64_t t = i; t < std::min(i + kGroup, count_); ++t) is_used |= shared_.mask[t * experts + e] != 0.0f;
-      if (!is_used) continue;
-      const int64_t begin = e * per / kLanes * kLanes;
-      const int64_t end = std::min(neurons, ((e + 1) * per + kLanes - 1) / kLanes * kLanes);
-      if (!runs.empty() && runs.back().end >= begin) {
-        runs.back().end = end;
-      } else {
-        runs.push_back({begin, end});
-      }
-    }
-  }
-}
-
-void Worker::choose_by_input(const LayerWeights& layer) {
-  const int64_t width = model_.width, experts = model_.experts;
-  const Run all{0, width};
-  share(count_, [] {}, [&](int64_t i) {
-    const int32_t id = shared_.rows[i].id;
-    const int64_t own = model_.modality_of_id[id] * experts;
-    normalise_row(shared_.x + i * width, layer.ffn_norm, width, model_.eps, normed_);
-    multiply_rows(1, experts, normed_rows_.data(), layer.router_weight + own * width, width, &all, 1, false, scratch_,
-                  experts);
-    for (int64_t e = 0; e < experts; ++e) scratch_[e] += layer.router_bias[own + e];
-    choose(scratch_, experts, model_.experts_per_token[id], shared_.mask + i * experts);
-    if (!is_by_expert(layer)) std::fill_n(shared_.hidden + i * model_.neurons, model_.neurons, 0.0f);
-  });
-}
-
-void Worker::choose_by_activation() {
-  const int64_t experts = model_.experts, per = model_.per();
-  share(count_, [] {}, [&](int64_t i) {
-    float *hidden = shared_.hidden + i * model_.neurons, *mask = shared_.mask + i * experts;
-    for (int64_t e = 0; e < experts; ++e) scratch_[e] = sum_of(hidden + e * per, per);
-    choose(scratch_, experts, model_.experts_per_token[shared_.rows[i].id], mask);
-    for (int64_t e = 0; e < experts; ++e) {
-      if (mask[e] == 0.0f) std::fill_n(hidden + e * per, per, 0.0f);
-    }
-  });
-}
-
-// hidden = silu(x w1^T) * (x w3^T), of the experts that are used where that is known.
-void Worker::compute_hidden(const LayerWeights& layer) {
-  if (model_.routing == Routing::kLearned) return compute_used(layer);
-  const int64_t neurons = model_.neurons, piece = outputs_per_task(neurons, 2 * model_.width);
-  const auto prepare = [&] {
-    normalise(layer.ffn_norm);
-    for (int64_t i = 0; i < count_; ++i) chosen_[i] = i;
-  };
-  share(pieces(neurons, piece), prepare, [&](int64_t task) {
-    compute_neurons(layer, count_, task * piece, std::min(piece, neurons - task * piece));
-  });
-}
-
-// The same of the used experts only. How many they are is known in the phase alone; the number of tasks is that of the
-// most that it can be.
-void Worker::compute_used(const LayerWeights& layer) {
-  const int64_t per = model_.per(), piece = neurons_per_task(), parts = pieces(per, piece);
-  const auto prepare = [&] {
-    normalise(layer.ffn_norm);
-    used_.clear();
-    for (int64_t e = 0; e < model_.experts; ++e) {
-      if (find_users(e) > 0) used_.push_back(e);
-    }
-  };
-  share(shared_.most_used * parts, prepare, [&](int64_t task) {
-    const int64_t number = task / parts, first = task % parts * piece;
-    if (number >= static_cast<int64_t>(used_.size())) return;
-    const int64_t count = find_users(used_[number]);
-    compute_neurons(layer, count, used_[number] * per + first, std::min(piece, per - first));
-  });
-}
-
-// Whole cache lines, so that no two threads write into one, and as long a run of an expert's weights as leaves every
-// thread some tasks.
-int64_t Worker::neurons_per_task() const {
-  const int64_t wanted = shared_.most_used * model_.per() / (kTasksPerThread * shared_.threads);
-  return std::clamp<int64_t>(wanted / kLanes * kLanes, kLanes, kMostOutputs);
-}
-
-// `neurons` of them from `first` on, for `count` chosen rows.
-void Worker::compute_neurons(const LayerWeights& layer, int64_t count, int64_t first, int64_t neurons) {
-  const int64_t width = model_.width;
-  for (int64_t c = 0; c < count; ++c) chosen_rows_[c] = normed_rows_[chosen_[c]];
-  const Run all{0, width};
-  float *gate = scratch_, *up = scratch_ + count * neurons;
-  multiply(count, neurons, chosen_rows_.data(), layer.w1, first, width, &all, 1, false, gate, neurons);
-  multiply(count, neurons, chosen_rows_.data(), layer.w3, first, width, &all, 1, false, up, neurons);
-  for (int64_t c = 0; c < count; ++c) {
-    activate(gate + c * neurons, up + c * neurons, neurons, shared_.hidden + chosen_[c] * model_.neurons + first);
-  }
 }
 
 void Worker::compute_logits() {

@@ -12,6 +12,16 @@
 namespace scimind {
 namespace decode {
 
+// Rows of a weight per task, at the most, and tasks enough for all threads to end together.
+constexpr int64_t kMostOutputs = 64, kTasksPerThread = 4;
+// Rows that share a list of runs.
+constexpr int64_t kGroup = 4;
+
+inline int64_t pieces(int64_t total, int64_t piece) { return (total + piece - 1) / piece; }
+
+// RMSNorm of one row.
+void normalise_row(const float* x, const float* weight, int64_t width, float eps, float* to);
+
 // What the threads compute together; n rows.
 struct Shared {
   Shared(const Model& model, const Row* rows, int64_t count, float* logits, int threads);
@@ -44,6 +54,7 @@ class Worker {
     shared_.phases.share(phase_++, tasks, prepare, work);
   }
   int64_t outputs_per_task(int64_t outputs, int64_t width) const;
+  void normalise(const float* weight);
   void embed();
   void project(const LayerWeights& layer);
   void remember_all(const LayerWeights& layer);
@@ -52,16 +63,17 @@ class Worker {
   void attend_group(const LayerWeights& layer, int64_t i, int64_t group);
   int64_t cached_at(const Row& row, int64_t group) const;
   void add_product(const Weight& weight, int64_t width, const float* values, bool is_routed);
+  void compute_logits();
+  void compute_columns(int64_t first, int64_t count);
+  int64_t neighbours(int64_t first, int64_t count) const;
+
+  // In `decode_experts.cpp`.
   void choose_by_input(const LayerWeights& layer);
   void choose_by_activation();
   void compute_hidden(const LayerWeights& layer);
   void compute_used(const LayerWeights& layer);
-  int64_t neurons_per_task() const;
   void compute_neurons(const LayerWeights& layer, int64_t count, int64_t first, int64_t neurons);
-  void compute_logits();
-  void compute_columns(int64_t first, int64_t count);
-  int64_t neighbours(int64_t first, int64_t count) const;
-  void normalise(const float* weight);
+  int64_t neurons_per_task() const;
   bool is_by_expert(const LayerWeights& layer) const;
   void add_experts(const float* weights);
   int64_t find_users(int64_t expert);
