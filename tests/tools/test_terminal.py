@@ -36,6 +36,7 @@ def typed(*steps: tuple[str, str]) -> list[str]:
     try:
         found = [_until(ours, "> ")]
         for keys, wanted in steps:
+            _until_it_waits(program.pid)
             os.write(ours, keys.encode())
             found.append(_until(ours, wanted))
         assert program.wait(timeout=20) == 0
@@ -44,6 +45,14 @@ def typed(*steps: tuple[str, str]) -> list[str]:
         program.wait()
         os.close(ours)
     return found[1:]
+
+
+def _until_it_waits(pid: int) -> None:
+    """For a key: of a signal that comes just before, behind an echo, Python hears with the next key only."""
+    end = time.monotonic() + 20
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "S":
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def _until(terminal: int, wanted: str) -> str:
