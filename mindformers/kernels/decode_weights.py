@@ -23,7 +23,7 @@ class LayerWeights:
         w1, w3: [F, D].
         w2: [D, F].
         router_weight, router_bias: [M * E, D] and [M * E] of a learned router, else None.
-        w2_by_expert: [E, D, F / E], w2 again as it is read where a few experts are chosen; None for w2 itself.
+        w2_by_expert: [E, F / E, D], w2 again as it is read where a few experts are chosen; None for w2 itself.
     """
 
     attention_norm: Parameter
@@ -122,7 +122,7 @@ def check_weights(weights: DecodeWeights) -> None:
     for layer in weights.layers:
         _check_layer(layer, width, kv_size, neurons)
         if weights.is_by_expert:
-            shape = (weights.num_experts, width, neurons // weights.num_experts)
+            shape = (weights.num_experts, neurons // weights.num_experts, width)
             _check("w2_by_expert", layer.w2_by_expert.shape, shape)
     _check_routing(weights, vocab_size, neurons)
 

@@ -1,5 +1,6 @@
 // Runs the decode step on buffers of exactly the right size, under the sanitizers. Exit status 0 means that all was
 // well; a token in company, be it of its own prompt, must have the bits that it has alone.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -140,6 +141,9 @@ bool is_right(const Sizes& sizes, Routing routing, bool is_by_expert) {
     scimind::decode::step(model, &row, 1, single);
     if (is_asked) all &= has_same_bits(single, expected, sizes.vocab);
     for (int64_t i = 0; i < sizes.vocab; ++i) all &= std::isfinite(single[i]);
+    int32_t likeliest = -1;
+    scimind::decode::likeliest_after(model, &row, 1, &likeliest);
+    all &= likeliest == std::max_element(single, single + sizes.vocab) - single;
   }
   Model rounded = model;
   round_all(sizes, rounded, arrays);

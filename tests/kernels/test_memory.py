@@ -39,9 +39,10 @@ print("decode steps", digest.hexdigest())
 
 
 def sources(of_decoding: bool) -> list[str]:
-    """Those that a driver needs: the decode step's, or all others."""
+    """Those that a driver needs: the decode step's with the product that it shares, or all others."""
     found = sorted(build._SOURCES.glob("*.cpp"))
-    return [str(path) for path in found if path.stem.startswith("decode_") == of_decoding]
+    shared = {"few_columns"} if of_decoding else set()
+    return [str(path) for path in found if path.stem.startswith("decode_") == of_decoding or path.stem in shared]
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no compiler on this machine")

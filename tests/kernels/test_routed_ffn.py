@@ -195,19 +195,21 @@ def test_the_same_input_gives_the_same_bits(tokens: int, routing: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_w2_by_expert_gives_the_same_bits(shape: tuple[int, int, int, int]) -> None:
+def test_w2_by_expert_changes_no_more_than_the_order_of_a_sum(shape: tuple[int, int, int, int]) -> None:
     case, cell = make_case(*shape), native(shape[3], LEARNED, is_training=False)
     x, mask, w1, w3, w2 = case.inputs(LEARNED)
     laid_out = by_expert(w2, shape[3])
-    assert laid_out.shape == (shape[3], shape[1], shape[2])
-    assert cell(x, mask, w1, w3, Tensor(laid_out)).asnumpy().tobytes() == cell(x, mask, w1, w3, w2).asnumpy().tobytes()
+    assert laid_out.shape == (shape[3], shape[2], shape[1])
+    expected = cell(x, mask, w1, w3, w2).asnumpy()
+    got = cell(x, mask, w1, w3, Tensor(laid_out)).asnumpy()
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_w2_by_expert_is_for_inference() -> None:
     case = make_case(3, 16, 8, 4)
     case.w2 = Tensor(by_expert(case.w2, 4))
     for cell, routing in ((native(4, LEARNED), LEARNED), (native(4, ACTIVATION, is_training=False), ACTIVATION)):
-        with pytest.raises(ValueError, match=r"w2: got shape \(4, 16, 8\), expected \(16, 32\)"):
+        with pytest.raises(ValueError, match=r"w2: got shape \(4, 8, 16\), expected \(16, 32\)"):
             cell(*case.inputs(routing)).asnumpy()
 
 

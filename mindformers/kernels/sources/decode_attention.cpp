@@ -37,7 +37,6 @@ SCIMIND_INLINE Vec sixteen_scores(const float* q, const float* keys, int64_t hea
 // Scores of all positions, and behind them -infinity up to a multiple of sixteen; returns the highest.
 float score(const float* q, const Cached& cached, float* scores) {
   const int64_t d = cached.head_dim;
-  float highest = -kInfinity;
   for (int64_t t = 0; t < cached.positions; t += 16) {
     const int64_t count = std::min<int64_t>(16, cached.positions - t);
     const float* keys = cached.keys + t * d;
@@ -47,9 +46,8 @@ float score(const float* q, const Cached& cached, float* scores) {
       store(scores + t, sixteen_scores<false>(q, keys, d, count));
       std::fill(scores + t + count, scores + t + 16, -kInfinity);
     }
-    for (int64_t j = 0; j < count; ++j) highest = std::max(highest, scores[t + j]);
   }
-  return highest;
+  return largest(scores, (cached.positions + kLanes - 1) / kLanes * kLanes);
 }
 
 // Scores to shares, which are not yet divided by their sum; returns it.
@@ -95,12 +93,19 @@ void mix_rest(const float* shares, const float* values, int64_t stride, int64_t 
 
 }  // namespace
 
-void rotate(const float* x, const float* cos, const float* sin, int64_t head_dim, float* to) {
+void rotate(const float* x, const float* cos, const float* sin, int64_t head_dim, float scale, float* to) {
   const int64_t half = head_dim / 2;
-  for (int64_t j = 0; j < half; ++j) {
-    const float first = x[j], second = x[j + half];
-    to[j] = first * cos[j] - second * sin[j];
-    to[j + half] = second * cos[j + half] + first * sin[j + half];
+  for (int64_t j = 0; j < half; j += kLanes) {
+    const int64_t count = std::min(kLanes, half - j), k = j + half;
+    const auto part = [&](const float* from) { return count == kLanes ? load(from) : load_part(from, count); };
+    const Vec first = part(x + j), second = part(x + k);
+    const Vec lower = (first * part(cos + j) - second * part(sin + j)) * scale;
+    const Vec upper = (second * part(cos + k) + first * part(sin + k)) * scale;
+    if (count == kLanes) {
+      store(to + j, lower), store(to + k, upper);
+    } else {
+      store_part(to + j, lower, count), store_part(to + k, upper, count);
+    }
   }
 }
 

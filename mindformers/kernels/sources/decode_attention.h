@@ -12,8 +12,8 @@ struct Cached {
   int64_t positions, head_dim;
 };
 
-// Turns the pairs (j, j + d/2) of x [d] by the angles of cos and sin [d].
-void rotate(const float* x, const float* cos, const float* sin, int64_t head_dim, float* to);
+// Turns the pairs (j, j + d/2) of x [d] by the angles of cos and sin [d], times `scale`; `to` may be x.
+void rotate(const float* x, const float* cos, const float* sin, int64_t head_dim, float scale, float* to);
 
 // to [heads, d] = softmax(q k^T) v for the heads q [heads, d] that share these keys; q is scaled already. `scratch`
 // holds `scores_size(positions)` floats. Positions are taken in their order, whatever else is computed.

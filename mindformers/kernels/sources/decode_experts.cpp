@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "decode_worker.h"
+#include "gemm.h"
 #include "neurons.h"
 #include "plan.h"
 
@@ -9,19 +10,35 @@ namespace scimind {
 namespace decode {
 
 void Worker::choose_by_input(const LayerWeights& layer) {
-  const int64_t width = model_.width, experts = model_.experts;
-  const Run all{0, width};
-  share(count_, [] {}, [&](int64_t i) {
-    const int32_t id = shared_.rows[i].id;
-    const int64_t own = model_.modality_of_id[id] * experts;
-    normalise_row(shared_.x + i * width, layer.ffn_norm, width, model_.eps, normed_);
-    multiply_rows(1, experts, normed_rows_.data(), layer.router_weight + own * width, width, &all, 1, false, scratch_,
-                  experts);
-    for (int64_t e = 0; e < experts; ++e) scratch_[e] += layer.router_bias[own + e];
-    choose(scratch_, experts, model_.experts_per_token[id], shared_.mask + i * experts);
-    if (!is_by_expert(layer)) std::fill_n(shared_.hidden + i * model_.neurons, model_.neurons, 0.0f);
+  share(pieces(count_, kGroup), [] {}, [&](int64_t task) {
+    const int64_t end = std::min(count_, (task + 1) * kGroup);
+    for (int64_t i = task * kGroup, next; i < end; i = next) {
+      next = i + 1;
+      while (next < end && modality_of(next) == modality_of(i)) ++next;
+      choose_for(layer, i, next - i);
+    }
   });
 }
+
+// For `count` rows of one modality from `first` on.
+void Worker::choose_for(const LayerWeights& layer, int64_t first, int64_t count) {
+  const int64_t width = model_.width, experts = model_.experts, own = modality_of(first) * experts;
+  const Run all{0, width};
+  for (int64_t k = 0; k < count; ++k) {
+    normalise_row(shared_.x + (first + k) * width, layer.ffn_norm, width, model_.eps, normed_ + k * width);
+  }
+  multiply_rows(count, experts, normed_rows_.data(), layer.router_weight + own * width, width, &all, 1, false, scratch_,
+                experts);
+  for (int64_t k = 0; k < count; ++k) {
+    const int64_t i = first + k;
+    float* scores = scratch_ + k * experts;
+    for (int64_t e = 0; e < experts; ++e) scores[e] += layer.router_bias[own + e];
+    choose(scores, experts, model_.experts_per_token[shared_.rows[i].id], shared_.mask + i * experts);
+    if (!is_by_expert(layer)) std::fill_n(shared_.hidden + i * model_.neurons, model_.neurons, 0.0f);
+  }
+}
+
+int64_t Worker::modality_of(int64_t row) const { return model_.modality_of_id[shared_.rows[row].id]; }
 
 void Worker::choose_by_activation() {
   const int64_t experts = model_.experts, per = model_.per();
@@ -91,17 +108,19 @@ bool Worker::is_by_expert(const LayerWeights& layer) const {
   return model_.is_by_expert && layer.w2.bytes == nullptr;
 }
 
-// x += hidden w2^T, w2 [E, D, per]: of an expert that is not used nothing is read, of another all in one run.
+// x += hidden w2^T, w2 [E, per, D]: of an expert that is not used nothing is read, of another all in one run.
 void Worker::add_experts(const float* weights) {
-  const int64_t outputs = model_.width, per = model_.per(), piece = outputs_per_task(outputs, per);
-  const Run all{0, per};
+  const int64_t outputs = model_.width, per = model_.per();
+  // Few rows take as long as their weights take to be read: each thread reads as long runs as can be.
+  const int64_t tasks = shared_.threads * (count_ > kGroup ? 2 : 1);
+  const int64_t piece = std::clamp<int64_t>(outputs / tasks / kLanes * kLanes, kLanes, kMostSums);
   share(pieces(outputs, piece), [] {}, [&](int64_t task) {
     const int64_t first = task * piece, here = std::min(piece, outputs - first);
     for (int64_t e = 0; e < model_.experts; ++e) {
       const int64_t count = find_users(e);
       for (int64_t c = 0; c < count; ++c) chosen_rows_[c] = shared_.hidden + chosen_[c] * model_.neurons + e * per;
-      const float* of_expert = weights + (e * outputs + first) * per;
-      multiply_rows(count, here, chosen_rows_.data(), of_expert, per, &all, 1, false, scratch_, here);
+      const float* of_expert = weights + e * per * outputs + first;
+      multiply_few_columns(count, here, per, chosen_rows_.data(), of_expert, outputs, false, scratch_, here);
       for (int64_t c = 0; c < count; ++c) {
         float* to = shared_.x + chosen_[c] * outputs + first;
         for (int64_t j = 0; j < here; ++j) to[j] += scratch_[c * here + j];

@@ -17,6 +17,9 @@ constexpr int kTileRows = 2, kTileWeights = 2;
 constexpr int64_t kDepth = 704;
 // Rows whose sums are kept from one stretch of elements to the next.
 constexpr int64_t kMostRows = 32 * kTileRows;
+constexpr int64_t kLineBytes = 64;
+
+int64_t passes_of(int64_t m) { return (m + kTileRows - 1) / kTileRows; }
 
 struct Weights {
   const float* data;
@@ -29,12 +32,13 @@ struct Results {
   bool accumulate;
 };
 
-// The elements that a tile takes in, and the weights whose same elements are fetched meanwhile, kFetched of them.
+// The elements that a tile takes in, and what is fetched meanwhile: for each sixteen of them `fetched` bytes.
 struct Stretch {
   const Run* runs;
   int64_t num_runs;
   bool is_first, is_last;  // else sums come from, or go to, `kept`
-  const float* fetch;      // the first of them
+  const char* fetch;
+  int64_t fetched;
 };
 
 // The products of the last `count` < 16 elements, which stand at `begin`; out of line, so that what is hot keeps its
@@ -69,6 +73,7 @@ __attribute__((noinline)) void tile(const float* const* a, Weights b, const Stre
   const float* rows[kRows];
 #pragma GCC unroll 4
   for (int t = 0; t < kRows; ++t) rows[t] = a[t];
+  const char* fetch = stretch.fetch;
   for (int64_t i = 0; i < stretch.num_runs; ++i) {
     const int64_t whole = stretch.runs[i].end & ~(kLanes - 1);
     for (int64_t p = stretch.runs[i].begin; p < whole; p += kLanes) {
@@ -79,7 +84,8 @@ __attribute__((noinline)) void tile(const float* const* a, Weights b, const Stre
         if (kWeights > 1) hold(left[t]);
       }
 #pragma GCC unroll 8
-      for (int f = 0; f < kFetched; ++f) __builtin_prefetch(stretch.fetch + f * b.stride + p, 0, 2);
+      for (int f = 0; f < kFetched; ++f) __builtin_prefetch(fetch + f * kLineBytes, 0, 2);
+      if (kFetched > 0) fetch += stretch.fetched;
 #pragma GCC unroll 8
       for (int r = 0; r < kWeights; ++r) {
         Vec right = load(b.data + r * b.stride + p);
@@ -113,79 +119,76 @@ __attribute__((noinline)) void tile(const float* const* a, Weights b, const Stre
   }
 }
 
-template <int kRows, int kWeights, int kFetched>
-SCIMIND_INLINE void tile_that_fetches(bool fetches, const float* const* a, Weights b, const Stretch& stretch, Vec* kept,
-                                      Results c) {
-  if (kFetched > 0 && fetches) return tile<kRows, kWeights, kFetched>(a, b, stretch, kept, c);
-  tile<kRows, kWeights, 0>(a, b, stretch, kept, c);
-}
-
-// All rows with kWeights weights over a stretch, kTileRows or one less at a time; each time fetches some of the next
-// weights.
+// All rows with kWeights weights over a stretch of `steps` times sixteen elements, kTileRows or one less at a time.
+// Returns where fetching goes on.
 template <int kWeights, int kFetched>
-void pass(int64_t m, const float* const* a, Weights b, Stretch stretch, Vec* kept, Results c) {
-  const int64_t passes = (m + kTileRows - 1) / kTileRows;
+const char* pass(int64_t m, const float* const* a, Weights b, Stretch stretch, int64_t steps, Vec* kept, Results c) {
+  const int64_t passes = passes_of(m);
   for (int64_t i = 0; i < passes; ++i) {
     const int64_t rows = m / passes + (i < m % passes);
-    const bool fetches = i * kFetched < kWeights;
 #ifdef __AVX512F__
-    if (rows == 3) tile_that_fetches<3, kWeights, kFetched>(fetches, a, b, stretch, kept, c);
+    if (rows == 3) tile<3, kWeights, kFetched>(a, b, stretch, kept, c);
 #endif
-    if (rows == 2) tile_that_fetches<2, kWeights, kFetched>(fetches, a, b, stretch, kept, c);
-    if (rows == 1) tile_that_fetches<1, kWeights, kFetched>(fetches, a, b, stretch, kept, c);
-    a += rows, kept += rows * kWeights, c.data += rows * c.stride, stretch.fetch += kFetched * b.stride;
+    if (rows == 2) tile<2, kWeights, kFetched>(a, b, stretch, kept, c);
+    if (rows == 1) tile<1, kWeights, kFetched>(a, b, stretch, kept, c);
+    a += rows, kept += rows * kWeights, c.data += rows * c.stride, stretch.fetch += steps * stretch.fetched;
   }
+  return stretch.fetch;
 }
 
-// All rows with kWeights weights, stretch by stretch.
+// All rows with kWeights weights, stretch by stretch; `fetched` of what stands behind these weights at each step.
 template <int kWeights, int kFetched>
-void all_elements(int64_t m, const float* const* a, Weights b, const Run* runs, int64_t num_runs, Results c) {
+void all_elements(int64_t m, const float* const* a, Weights b, const Run* runs, int64_t num_runs, int64_t fetched,
+                  Results c) {
   Vec kept[kMostRows * kWeights];
-  const float* fetch = b.data + kWeights * b.stride;
+  const char* fetch = reinterpret_cast<const char*>(b.data + kWeights * b.stride);
   const int64_t size = num_runs == 1 ? runs[0].end - runs[0].begin : 0;
   if (m <= kTileRows || size <= kDepth) {
-    return pass<kWeights, kFetched>(m, a, b, {runs, num_runs, true, true, fetch}, kept, c);
+    pass<kWeights, kFetched>(m, a, b, {runs, num_runs, true, true, fetch, fetched}, size / kLanes, kept, c);
+    return;
   }
   const int64_t stretches = (size + kDepth - 1) / kDepth;
   const int64_t depth = ((size + stretches - 1) / stretches + kLanes - 1) & ~(kLanes - 1);
   for (int64_t p = 0; p < size; p += depth) {
     const Run run{runs[0].begin + p, runs[0].begin + std::min(p + depth, size)};
-    const Stretch stretch{&run, 1, p == 0, p + depth >= size, fetch};
-    pass<kWeights, kFetched>(m, a, b, stretch, kept, c);
+    const Stretch stretch{&run, 1, p == 0, p + depth >= size, fetch, fetched};
+    fetch = pass<kWeights, kFetched>(m, a, b, stretch, (run.end - run.begin) / kLanes, kept, c);
   }
 }
 
 template <int kFetched>
 void multiply_some(int64_t m, int64_t n, const float* const* a, Weights b, const Run* runs, int64_t num_runs,
-                   Results c) {
+                   int64_t fetched, Results c) {
   const auto advance = [&](int weights) {
     n -= weights;
     b.data += weights * b.stride;
     c.data += weights;
   };
   for (; n >= 2 * kTileWeights; advance(kTileWeights)) {
-    all_elements<kTileWeights, kFetched>(m, a, b, runs, num_runs, c);
+    all_elements<kTileWeights, kFetched>(m, a, b, runs, num_runs, fetched, c);
   }
-  for (; n >= kTileWeights; advance(kTileWeights)) all_elements<kTileWeights, 0>(m, a, b, runs, num_runs, c);
+  for (; n >= kTileWeights; advance(kTileWeights)) all_elements<kTileWeights, 0>(m, a, b, runs, num_runs, 0, c);
 #ifdef __AVX512F__
-  for (; n >= 4; advance(4)) all_elements<4, 0>(m, a, b, runs, num_runs, c);
+  for (; n >= 4; advance(4)) all_elements<4, 0>(m, a, b, runs, num_runs, 0, c);
 #endif
-  for (; n > 0; advance(1)) all_elements<1, 0>(m, a, b, runs, num_runs, c);
+  for (; n > 0; advance(1)) all_elements<1, 0>(m, a, b, runs, num_runs, 0, c);
 }
 
 // Several rows are multiplied too slowly for the processor to run ahead by itself, so they fetch the next weights
-// meanwhile, evenly: in each pass as many as it takes.
+// meanwhile, evenly: more at once than memory delivers would hold the products up.
 void multiply_together(int64_t m, int64_t n, const float* const* a, Weights b, const Run* runs, int64_t num_runs,
                        Results c) {
-  const int64_t passes = (m + kTileRows - 1) / kTileRows;
   const bool is_whole = num_runs == 1 && runs[0].begin == 0 && runs[0].end == b.stride;
-  if (m == 1 || !is_whole) return multiply_some<0>(m, n, a, b, runs, num_runs, c);
-  if (passes >= kTileWeights) return multiply_some<1>(m, n, a, b, runs, num_runs, c);
-  if (2 * passes >= kTileWeights) return multiply_some<2>(m, n, a, b, runs, num_runs, c);
+  const int64_t steps = passes_of(m) * (b.stride / kLanes);
+  if (m == 1 || !is_whole || steps == 0) return multiply_some<0>(m, n, a, b, runs, num_runs, 0, c);
+  const int64_t bytes = kTileWeights * b.stride * static_cast<int64_t>(sizeof(float));
+  const int64_t fetched = (bytes + steps - 1) / steps, lines = (fetched + kLineBytes - 1) / kLineBytes;
+  if (lines <= 1) return multiply_some<1>(m, n, a, b, runs, num_runs, fetched, c);
+  if (lines <= 2) return multiply_some<2>(m, n, a, b, runs, num_runs, fetched, c);
 #ifdef __AVX512F__
-  if (3 * passes >= kTileWeights) return multiply_some<3>(m, n, a, b, runs, num_runs, c);
-  if (4 * passes >= kTileWeights) return multiply_some<4>(m, n, a, b, runs, num_runs, c);
-  multiply_some<8>(m, n, a, b, runs, num_runs, c);
+  if (lines <= 3) return multiply_some<3>(m, n, a, b, runs, num_runs, fetched, c);
+  if (lines <= 4) return multiply_some<4>(m, n, a, b, runs, num_runs, fetched, c);
+  multiply_some<8>(m, n, a, b, runs, num_runs, fetched, c);
 #endif
 }
 

@@ -53,5 +53,9 @@ struct Row {
 // positions. Slots, ids, positions and columns are within the model's.
 void step(const Model& model, const Row* rows, int64_t count, float* logits);
 
+// The same, but of the logits only which token has the highest one, of equal ones the first: likeliest [outputs]. All
+// tokens are wanted.
+void likeliest_after(const Model& model, const Row* rows, int64_t count, int32_t* likeliest);
+
 }  // namespace decode
 }  // namespace scimind

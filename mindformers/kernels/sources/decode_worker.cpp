@@ -23,7 +23,7 @@ float sum_of_squares(const float* x, int64_t count) {
 int64_t scratch_size(const Shared& shared) {
   int64_t positions = 0;
   for (int64_t i = 0; i < shared.count; ++i) positions = std::max<int64_t>(positions, shared.rows[i].position + 1);
-  return std::max({scores_size(positions), 2 * shared.count * kMostOutputs, shared.model.experts, shared.model.width});
+  return std::max({scores_size(positions), shared.count * kMostSums, kGroup * shared.model.experts, shared.model.width});
 }
 
 }  // namespace
@@ -64,6 +64,7 @@ Worker::Worker(Shared& shared)
       rows_(count_),
       chosen_rows_(count_),
       chosen_(count_),
+      likeliest_(shared.ends.size()),
       runs_(pieces(count_, kGroup)) {
   for (int64_t i = 0; i < count_; ++i) normed_rows_.push_back(normed_ + i * model_.width);
   for (std::vector<Run>& runs : runs_) runs.reserve(model_.experts);
@@ -89,10 +90,10 @@ void Worker::run() {
 }
 
 // Several rows take longer for each weight, and fetch what follows in the same task.
-int64_t Worker::outputs_per_task(int64_t outputs, int64_t width) const {
-  const int64_t lasting = count_ > 1 ? kMostOutputs : kTaskFloats / width;
+int64_t Worker::outputs_per_task(int64_t outputs, int64_t width, int64_t most) const {
+  const int64_t lasting = count_ > 1 ? most : kTaskFloats / width;
   const int64_t wanted = std::min(lasting, outputs / (kTasksPerThread * shared_.threads));
-  return std::clamp<int64_t>(wanted / 8 * 8, 8, kMostOutputs);
+  return std::clamp<int64_t>(wanted / 8 * 8, 8, most);
 }
 
 void Worker::embed() {
@@ -127,31 +128,31 @@ void Worker::project(const LayerWeights& layer) {
 
 // Before anybody attends: rows of a prompt see each other.
 void Worker::remember_all(const LayerWeights& layer) {
-  share(count_ * model_.kv_heads, [] {}, [&](int64_t task) {
-    remember(layer, task / model_.kv_heads, task % model_.kv_heads);
-  });
+  share(count_, [] {}, [&](int64_t i) { remember(layer, i); });
 }
 
-// One head of keys and the heads of queries that share it: turn, and write into the cache.
-void Worker::remember(const LayerWeights& layer, int64_t i, int64_t group) {
+// Turn queries and keys, and write keys and values into the cache.
+void Worker::remember(const LayerWeights& layer, int64_t i) {
   const Row& row = shared_.rows[i];
-  const int64_t d = model_.head_dim, sharing = model_.heads / model_.kv_heads;
+  const int64_t d = model_.head_dim;
   const float *cos = model_.cos + row.position * d, *sin = model_.sin + row.position * d;
-  float* queries = shared_.qkv + i * shared_.projected + group * sharing * d;
-  const float* key = shared_.qkv + i * shared_.projected + (model_.heads + group) * d;
-  const int64_t place = cached_at(row, group) + row.position * d;
-  rotate(key, cos, sin, d, layer.keys + place);
-  std::copy_n(key + model_.kv_heads * d, d, layer.values + place);
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  for (int64_t head = 0; head < sharing; ++head) {
-    rotate(queries + head * d, cos, sin, d, queries + head * d);
-    for (int64_t j = 0; j < d; ++j) queries[head * d + j] *= scale;
+  float* head = shared_.qkv + i * shared_.projected;
+  for (int64_t query = 0; query < model_.heads; ++query, head += d) rotate(head, cos, sin, d, scale, head);
+  for (int64_t group = 0; group < model_.kv_heads; ++group, head += d) {
+    const int64_t place = cached_at(row, group) + row.position * d;
+    rotate(head, cos, sin, d, 1.0f, layer.keys + place);
+    std::copy_n(head + model_.kv_heads * d, d, layer.values + place);
   }
 }
 
 void Worker::attend_all(const LayerWeights& layer) {
-  share(count_ * model_.kv_heads, [] {}, [&](int64_t task) {
-    attend_group(layer, task / model_.kv_heads, task % model_.kv_heads);
+  // A row is a task where there are rows enough for all threads to end together.
+  const int64_t groups = count_ >= kTasksPerThread * shared_.threads ? model_.kv_heads : 1;
+  share(count_ * model_.kv_heads / groups, [] {}, [&](int64_t task) {
+    for (int64_t k = task * groups; k < (task + 1) * groups; ++k) {
+      attend_group(layer, k / model_.kv_heads, k % model_.kv_heads);
+    }
   });
 }
 
@@ -188,7 +189,8 @@ void Worker::add_product(const Weight& weight, int64_t width, const float* value
 }
 
 void Worker::compute_logits() {
-  const int64_t width = model_.width, columns = model_.outputs(), piece = outputs_per_task(columns, width);
+  const int64_t width = model_.width, columns = model_.outputs();
+  const int64_t piece = outputs_per_task(columns, width, kMostColumns);
   const auto prepare = [&] {
     for (size_t k = 0; k < shared_.ends.size(); ++k) {
       normalise_row(shared_.x + shared_.ends[k] * width, model_.norm, width, model_.eps, normed_ + k * width);
@@ -209,8 +211,13 @@ void Worker::compute_columns(int64_t first, int64_t count) {
     multiply(rows, next - k, normed_rows_.data(), model_.head, token, width, &all, 1, false, scratch_ + k, count);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t output = shared_.rows[shared_.ends[i]].output;
-    std::copy_n(scratch_ + i * count, count, shared_.logits + output * model_.outputs() + first);
+    const float* logits = scratch_ + i * count;
+    if (shared_.logits == nullptr) {
+      likeliest_[i].see_all(logits, count, first);
+    } else {
+      const int64_t output = shared_.rows[shared_.ends[i]].output;
+      std::copy_n(logits, count, shared_.logits + output * model_.outputs() + first);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "buffer.h"
+#include "decode_likeliest.h"
 #include "decode_rows.h"
 #include "decode_step.h"
 #include "decode_team.h"
@@ -12,8 +13,11 @@
 namespace scimind {
 namespace decode {
 
-// Rows of a weight per task, at the most, and tasks enough for all threads to end together.
-constexpr int64_t kMostOutputs = 64, kTasksPerThread = 4;
+// Rows of a weight per task, at the most, and tasks enough for all threads to end together. The head has so many rows
+// that a task may have more of them: its first ones, which nobody has fetched, are the slow ones.
+constexpr int64_t kMostOutputs = 64, kMostColumns = 128, kTasksPerThread = 4;
+// Sums of a row that a task of any kind leaves in the scratch memory, at the most.
+constexpr int64_t kMostSums = 256;
 // Rows that share a list of runs.
 constexpr int64_t kGroup = 4;
 
@@ -39,7 +43,7 @@ struct Shared {
   float* const mixed;   // [n, D], of all heads
   float* const hidden;  // [n, F], zero where an expert is not used
   float* const mask;    // [n, E], which experts a row uses
-  float* const logits;  // [outputs, K]
+  float* const logits;  // [outputs, K], or null where the likeliest tokens are all that is wanted
   Phases phases;
 };
 
@@ -48,17 +52,20 @@ class Worker {
   explicit Worker(Shared& shared);
   void run();
 
+  // Among the tokens whose logits this thread computed, for each of `ends`; where there is no place for the logits.
+  const std::vector<Likeliest>& likeliest() const { return likeliest_; }
+
  private:
   template <typename Prepare, typename Work>
   void share(int64_t tasks, Prepare prepare, Work work) {
     shared_.phases.share(phase_++, tasks, prepare, work);
   }
-  int64_t outputs_per_task(int64_t outputs, int64_t width) const;
+  int64_t outputs_per_task(int64_t outputs, int64_t width, int64_t most = kMostOutputs) const;
   void normalise(const float* weight);
   void embed();
   void project(const LayerWeights& layer);
   void remember_all(const LayerWeights& layer);
-  void remember(const LayerWeights& layer, int64_t i, int64_t group);
+  void remember(const LayerWeights& layer, int64_t i);
   void attend_all(const LayerWeights& layer);
   void attend_group(const LayerWeights& layer, int64_t i, int64_t group);
   int64_t cached_at(const Row& row, int64_t group) const;
@@ -69,6 +76,8 @@ class Worker {
 
   // In `decode_experts.cpp`.
   void choose_by_input(const LayerWeights& layer);
+  void choose_for(const LayerWeights& layer, int64_t first, int64_t count);
+  int64_t modality_of(int64_t row) const;
   void choose_by_activation();
   void compute_hidden(const LayerWeights& layer);
   void compute_used(const LayerWeights& layer);
@@ -89,6 +98,7 @@ class Worker {
   std::vector<const float*> normed_rows_, rows_, chosen_rows_;
   std::vector<int64_t> chosen_;
   std::vector<int64_t> used_;           // experts
+  std::vector<Likeliest> likeliest_;
   std::vector<std::vector<Run>> runs_;  // of every four rows: the elements of `hidden` that one of them uses
 };
 

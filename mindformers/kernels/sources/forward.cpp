@@ -56,27 +56,28 @@ void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piec
 void compute_few(const Layer& layer, const Plan& plan, const Neurons& out, float* y) {
   const std::vector<Piece> pieces = pieces_of(plan, layer.per(), kFewRows);
   const int64_t num_pieces = static_cast<int64_t>(pieces.size()), per = layer.per(), d = layer.width;
-  const int64_t num_parts = num_blocks(layer.tokens) * ((d + kFewColumns - 1) / kFewColumns);
+  const int64_t columns = layer.is_by_expert ? kMostFewColumns : kFewColumns;
+  const int64_t num_parts = num_blocks(layer.tokens) * ((d + columns - 1) / columns);
   int64_t neurons = 0;
   for (const Piece& piece : pieces) neurons += piece.neurons;
-  const Term term{out.hidden, layer.w2, layer.down_offset(), true, layer.down_stride()};
+  const Term term{out.hidden, layer.w2, layer.down_offset(), !layer.is_by_expert, layer.down_stride()};
   decode::Phases phases(2);
 #pragma omp parallel if (is_worth_threads(3 * neurons * d, 3 * plan.pairs() * per * d))
   {
-    float product[kFewRows * kFewColumns];
+    float product[kFewRows * kMostFewColumns];
     phases.share(0, num_pieces, [] {}, [&](int64_t i) {
       const int32_t* tokens = plan.token_of.data() + pieces[i].first;
       compute_piece(layer, pieces[i], pieces[i].group % plan.experts, tokens, out, nullptr);
     });
     phases.share(1, num_parts, [] {}, [&](int64_t part) {
-      const int64_t column = part * kFewColumns;
-      sum_block(layer, plan, &term, 1, 0, column, std::min(kFewColumns, d - column), product, y);
+      const int64_t column = part * columns;
+      sum_block(layer, plan, &term, 1, 0, column, std::min(columns, d - column), product, y);
     });
   }
 }
 
 void down(const Layer& layer, const Plan& plan, const float* hidden, float* y) {
-  const Term term{hidden, layer.w2, layer.down_offset(), true, layer.down_stride()};
+  const Term term{hidden, layer.w2, layer.down_offset(), !layer.is_by_expert, layer.down_stride()};
   sum_over_experts(layer, plan, &term, 1, y);
 }
 

@@ -120,10 +120,11 @@ void multiply_blocked(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool 
 
 void multiply(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float* c, int64_t c_stride) {
   if (m == 0 || n == 0) return;
-  if (m <= kFewRows && !a.transposed && b.transposed) {
+  if (m <= kFewRows && !a.transposed) {
     const float* rows[kFewRows];
     for (int64_t i = 0; i < m; ++i) rows[i] = a.data + i * a.stride;
-    return multiply_few(m, n, k, rows, b.data, b.stride, accumulate, c, c_stride);
+    const auto few = b.transposed ? multiply_few : multiply_few_columns;
+    return few(m, n, k, rows, b.data, b.stride, accumulate, c, c_stride);
   }
   if (suits_tiles(m, n, k)) return multiply_by_tiles(m, n, k, a, b, accumulate, c, c_stride, false);
   const Sgemm sgemm = given_sgemm.load(std::memory_order_relaxed);

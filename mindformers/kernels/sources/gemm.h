@@ -22,7 +22,11 @@ void multiply_blocked(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool 
 void multiply_few(int64_t m, int64_t n, int64_t k, const float* const* a, const float* b, int64_t b_stride,
                   bool accumulate, float* c, int64_t c_stride);
 
-// The most rows that `multiply_few` takes; with more, reading B is no longer what costs.
+// C [m, n] = A B, or C += where `accumulate`, for few rows m: B is [k, n]. A result has the same bits whatever m is.
+void multiply_few_columns(int64_t m, int64_t n, int64_t k, const float* const* a, const float* b, int64_t b_stride,
+                          bool accumulate, float* c, int64_t c_stride);
+
+// The most rows that these take; with more, reading B is no longer what costs.
 constexpr int64_t kFewRows = 12;
 
 }  // namespace scimind

@@ -37,7 +37,7 @@ constexpr int64_t kChunkRows = 512;
 inline int64_t column_block(int64_t width) { return width >= 2048 ? 512 : 128; }
 
 // The same for few tokens, where reading a weight is all the work: some microseconds of it.
-constexpr int64_t kFewColumns = 64;
+constexpr int64_t kFewColumns = 64, kMostFewColumns = 512;
 
 // Whether reading `floats` and `products` multiply-adds take longer than waking the other threads does, some 30
 // microseconds. All threads or none: OpenMP ends and starts threads where their number changes.

@@ -9,7 +9,7 @@ using scimind::Arguments;
 using scimind::kFloat;
 using scimind::kInt;
 
-// Inputs 0: x [T, D], and from `weights` on w1, w3 [F, D], w2 [D, F], or [E, D, F / E] where `may_be_by_expert`; E is
+// Inputs 0: x [T, D], and from `weights` on w1, w3 [F, D], w2 [D, F], or [E, F / E, D] where `may_be_by_expert`; E is
 // the last size of input `marker`.
 bool read_layer(const Arguments& arguments, int weights, int marker, scimind::Layer* layer,
                 bool may_be_by_expert = false) {
@@ -20,7 +20,7 @@ bool read_layer(const Arguments& arguments, int weights, int marker, scimind::La
   if (tokens > INT32_MAX || width < 1 || experts < 1 || neurons < 1 || neurons % experts != 0) return false;
   *layer = {tokens, width, neurons, experts, arguments.at<float>(0), arguments.at<float>(weights),
             arguments.at<float>(weights + 1), arguments.at<float>(weights + 2)};
-  layer->is_by_expert = may_be_by_expert && arguments.is(weights + 2, kFloat, {experts, width, layer->per()});
+  layer->is_by_expert = may_be_by_expert && arguments.is(weights + 2, kFloat, {experts, layer->per(), width});
   return arguments.is(0, kFloat, {tokens, width}) && arguments.is(weights, kFloat, {neurons, width}) &&
          arguments.is(weights + 1, kFloat, {neurons, width}) &&
          (layer->is_by_expert || arguments.is(weights + 2, kFloat, {width, neurons}));

@@ -10,7 +10,7 @@
 namespace scimind {
 
 // T, D, F, E of a layer and its tensors; expert e is rows [e * per, (e + 1) * per) of w1 and w3 [F, D], and those
-// columns of w2 [D, F], or w2[e] of [E, D, per].
+// columns of w2 [D, F], or w2[e] of [E, per, D].
 struct Layer {
   int64_t tokens, width, neurons, experts;
   const float *x, *w1, *w3, *w2;
@@ -20,7 +20,7 @@ struct Layer {
   const float* gate(int64_t expert) const { return w1 + expert * per() * width; }
   const float* up(int64_t expert) const { return w3 + expert * per() * width; }
   int64_t down_offset() const { return is_by_expert ? width * per() : per(); }
-  int64_t down_stride() const { return is_by_expert ? per() : neurons; }
+  int64_t down_stride() const { return is_by_expert ? width : neurons; }
   const float* down(int64_t expert) const { return w2 + expert * down_offset(); }
 };
 

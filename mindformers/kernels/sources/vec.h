@@ -54,6 +54,21 @@ SCIMIND_INLINE float total(Vec v) {
 
 SCIMIND_INLINE Vec fill(float value) { return Vec{} + value; }
 
+// The largest of the lanes.
+SCIMIND_INLINE float largest_lane(Vec v) {
+  typedef float Half __attribute__((vector_size(32)));
+  typedef float Quarter __attribute__((vector_size(16)));
+  Half halves[2];
+  std::memcpy(halves, &v, sizeof(v));
+  const Half half = halves[0] > halves[1] ? halves[0] : halves[1];
+  Quarter quarters[2];
+  std::memcpy(quarters, &half, sizeof(half));
+  const Quarter quarter = quarters[0] > quarters[1] ? quarters[0] : quarters[1];
+  const float even = quarter[0] > quarter[2] ? quarter[0] : quarter[2];
+  const float odd = quarter[1] > quarter[3] ? quarter[1] : quarter[3];
+  return even > odd ? even : odd;
+}
+
 // The largest of at least one value.
 inline float largest(const float* values, int64_t count) {
   float most = values[0];
@@ -63,7 +78,7 @@ inline float largest(const float* values, int64_t count) {
       const Vec v = load(values + i);
       lanes = v > lanes ? v : lanes;
     }
-    for (int64_t lane = 0; lane < kLanes; ++lane) most = lanes[lane] > most ? lanes[lane] : most;
+    most = largest_lane(lanes);
   }
   for (int64_t i = count / kLanes * kLanes; i < count; ++i) most = values[i] > most ? values[i] : most;
   return most;
