@@ -28,7 +28,7 @@ from mindformers.trainer.expert_probe import ActivationProbe, ExpertUse, real_to
 from mindformers.trainer.start import begin, required_checkpoint
 
 logger = get_logger(__name__)
-PEAK_LR = 1e-2
+PEAK_LR = 0.1
 _CENTRE_BATCHES = 4
 
 
@@ -116,18 +116,46 @@ def _input_moments(net: Any, config: Any, data: MindRecordBatches) -> list[tuple
     return [(mean[layer, used], variance[layer, used]) for layer in range(config.num_layers)]
 
 
+class Clearance(nn.Cell):
+    """How far each expert's activation sum is from the limit between the k chosen ones and the others.
+
+    The limit lies in the middle between the lowest sum that is chosen and the highest that is not.
+
+    Args:
+        num_experts: E.
+
+    Inputs: sums float32 [T, E], k int32 [T, 1]. Returns: float32 [T, E], of mean 1 in each row; 0 where all are chosen.
+    """
+
+    def __init__(self, num_experts: int) -> None:
+        super().__init__()
+        self.num_experts = num_experts
+        self.top = ops.TopK(sorted=True)
+
+    def construct(self, sums: Tensor, k: Tensor) -> Tensor:
+        ranked, _ = self.top(sums, self.num_experts)
+        lowest = ops.gather_elements(ranked, 1, k - 1)
+        highest_left = ops.gather_elements(ranked, 1, ops.minimum(k, self.num_experts - 1))
+        distance = ops.abs(sums - (lowest + highest_left) / 2)
+        is_choice = ops.cast(k < self.num_experts, ms.float32)
+        return is_choice * distance / ops.maximum(distance.mean(-1, True), 1e-9)
+
+
 class RouterLoss(nn.Cell):
     """How badly every layer's router predicts the activation router, mean over layers and tokens.
 
-    Binary cross entropy of each expert being chosen. The network runs as under `activation`, so a router sees the
-    inputs that the choice was made from; no gradient reaches anything but the routers.
+    Binary cross entropy of each expert being chosen, where an expert counts by its clearance: taking the one just above
+    the limit for the one just below it costs the layer little, to miss an expert far above it costs much.
+
+    The network runs as under `learned`, by what the routers choose so far: a router sees the inputs that it will see
+    when the ones before it make their mistakes. No gradient reaches anything but the routers.
 
     Inputs: ids int32 [B, S]; weights float32 [B * S], 0 for padding. Returns: float32 scalar.
     """
 
     def __init__(self, net: nn.Cell, num_experts: int) -> None:
         super().__init__(auto_prefix=False)
-        self.model, self.exact = net.model, ActivationRouter(num_experts)
+        self.model, self.exact, self.clearance = net.model, ActivationRouter(num_experts), Clearance(num_experts)
 
     def construct(self, ids: Tensor, weights: Tensor) -> Tensor:
         k, modality = self.model.routed_by(ids)
@@ -141,15 +169,17 @@ class RouterLoss(nn.Cell):
             stream = layer.attended(x, cos, sin, mask)
             rows = ops.stop_gradient(layer.ffn_norm(stream).reshape(-1, stream.shape[-1]))
             h = layer.feed_forward.activations(rows)
-            chosen = self.exact(h, k)
-            total = total + self.distance(layer.feed_forward.router.scores(rows, modality), chosen, weights)
+            scores, sums = layer.feed_forward.router.scores(rows, modality), self.exact.scores(h)
+            wanted = self.exact.choose(sums, k)
+            total = total + self.distance(scores, wanted, self.clearance(sums, k), weights)
+            chosen = self.exact.choose(ops.stop_gradient(scores), k)
             x = stream + layer.feed_forward.w2(layer.feed_forward.keep_experts(h, chosen)).reshape(stream.shape)
         return total / len(self.model.layers)
 
-    def distance(self, scores: Tensor, chosen: Tensor, weights: Tensor) -> Tensor:
-        """Mean of log(1 + exp(s)) - s t over experts and real tokens."""
-        each = ops.relu(scores) + ops.log1p(ops.exp(-ops.abs(scores))) - scores * chosen
-        return (each.mean(-1) * weights).sum() / ops.maximum(weights.sum(), 1.0)
+    def distance(self, scores: Tensor, wanted: Tensor, clearance: Tensor, weights: Tensor) -> Tensor:
+        """Mean of (log(1 + exp(s)) - s t) c over experts and real tokens."""
+        each = ops.relu(scores) + ops.log1p(ops.exp(-ops.abs(scores))) - scores * wanted
+        return ((each * clearance).mean(-1) * weights).sum() / ops.maximum(weights.sum(), 1.0)
 
 
 class TuningStep(nn.Cell):

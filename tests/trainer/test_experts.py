@@ -133,13 +133,21 @@ def test_tuned_routers_find_the_choices_and_change_nothing_else(
     trained: Trained, tuned: tuple[Path, dict[str, Any]]
 ) -> None:
     output, report = tuned
-    assert report["tuned"]["agreement"]["total"] > 0.8 > 0.6 > report["random"]["agreement"]["total"]
+    assert report["tuned"]["agreement"]["total"] > 0.8 > 0.4 > report["random"]["agreement"]["total"]
     assert json.loads(output.with_suffix(".report.json").read_text()) == report
     before, after = load_file(trained.checkpoint), load_file(output)
     assert set(after) - set(before) == {
         f"model.layers.{layer}.feed_forward.router.{part}" for layer in range(LAYERS) for part in ("weight", "bias")
     }
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_tuned_routers_cost_little_on_held_out_data(trained: Trained, tuned: tuple[Path, dict[str, Any]]) -> None:
+    def loss(checkpoint: Path, routing: str) -> float:
+        recipe = trained.load(load_checkpoint=str(checkpoint), model__model_config__experts__routing=routing)
+        return runner.evaluate(recipe)["total"]["loss"]
+
+    assert loss(tuned[0], "learned") < 1.03 * loss(trained.checkpoint, "activation")
 
 
 def test_learned_routing_runs_natively_and_masked_alike(trained: Trained, tuned: tuple[Path, dict[str, Any]]) -> None:
