@@ -1,3 +1,5 @@
+#include <omp.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -56,7 +58,8 @@ void compute_pieces(const Layer& layer, const Plan& plan, const std::vector<Piec
 void compute_few(const Layer& layer, const Plan& plan, const Neurons& out, float* y) {
   const std::vector<Piece> pieces = pieces_of(plan, layer.per(), kFewRows);
   const int64_t num_pieces = static_cast<int64_t>(pieces.size()), per = layer.per(), d = layer.width;
-  const int64_t columns = layer.is_by_expert ? kMostFewColumns : kFewColumns;
+  const int64_t share = d / omp_get_max_threads() / kLanes * kLanes;
+  const int64_t columns = layer.is_by_expert ? std::clamp(share, kFewColumns, kMostFewColumns) : kFewColumns;
   const int64_t num_parts = num_blocks(layer.tokens) * ((d + columns - 1) / columns);
   int64_t neurons = 0;
   for (const Piece& piece : pieces) neurons += piece.neurons;

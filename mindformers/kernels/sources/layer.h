@@ -36,8 +36,9 @@ constexpr int64_t kChunkRows = 512;
 // Columns of x, y or of a weight that one task owns.
 inline int64_t column_block(int64_t width) { return width >= 2048 ? 512 : 128; }
 
-// The same for few tokens, where reading a weight is all the work: some microseconds of it.
-constexpr int64_t kFewColumns = 64, kMostFewColumns = 512;
+// The same for few tokens, where reading a weight is all the work: some microseconds of it. Of w2 by expert as many as
+// give every thread a task, at the most: the longer the runs, the faster they are read.
+constexpr int64_t kFewColumns = 64, kMostFewColumns = 1024;
 
 // Whether reading `floats` and `products` multiply-adds take longer than waking the other threads does, some 30
 // microseconds. All threads or none: OpenMP ends and starts threads where their number changes.
