@@ -20,7 +20,7 @@ struct LayerWeights {
   const float* attention_norm;
   Weight wq, wk, wv, wo;
   const float* ffn_norm;
-  Weight w1, w3, w2;                        // w2 [E, D, F / E] where the model says so
+  Weight w1, w3, w2;                        // w2 [E, F / E, D] where the model says so
   float *keys, *values;                     // [slots * G, L, d]
   const float *router_weight, *router_bias; // [M * E, D] and [M * E], of a learned router only
 };
